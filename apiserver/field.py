@@ -1,0 +1,92 @@
+"""Field errors: one cause of an invalid object, worded as the real server words it (apimachinery's `field.Error`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+OMIT = object()
+"""The bad value of an error that prints none (Required, Forbidden...)."""
+
+
+def quote(text: str) -> str:
+    """A string as Go's %q prints it in an error."""
+    return orjson.dumps(text).decode()
+
+
+def show(value: Any) -> str:
+    """A bad value as the messages print it: strings quoted, null as null, the rest as JSON."""
+    return orjson.dumps(value).decode()
+
+
+class FieldError(NamedTuple):
+    """`reason` is the CauseType (FieldValueInvalid...), `field` the path, `text` the message without the path."""
+
+    reason: str
+    field: str
+    text: str
+
+    def cause(self) -> dict[str, str]:
+        """The entry of `details.causes`."""
+        return {"reason": self.reason, "message": self.text, "field": self.field}
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.text}"
+
+
+def _with_detail(head: str, detail: str) -> str:
+    return f"{head}: {detail}" if detail else head
+
+
+def required(field: str, detail: str = "") -> FieldError:
+    return FieldError("FieldValueRequired", field, _with_detail("Required value", detail))
+
+
+def invalid(field: str, value: Any, detail: str) -> FieldError:
+    return FieldError("FieldValueInvalid", field, _with_detail(f"Invalid value: {show(value)}", detail))
+
+
+def type_invalid(field: str, value: Any, detail: str) -> FieldError:
+    return FieldError("FieldValueTypeInvalid", field, _with_detail(f"Invalid value: {show(value)}", detail))
+
+
+def not_supported(field: str, value: Any, supported: Sequence[str]) -> FieldError:
+    """`supported` in the order in which the real server lists them (usually sorted)."""
+    listed = ", ".join(quote(item) for item in supported)
+    detail = f"supported values: {listed}" if supported else ""
+    return FieldError("FieldValueNotSupported", field, _with_detail(f"Unsupported value: {show(value)}", detail))
+
+
+def forbidden(field: str, detail: str) -> FieldError:
+    return FieldError("FieldValueForbidden", field, _with_detail("Forbidden", detail))
+
+
+def duplicate(field: str, value: Any) -> FieldError:
+    return FieldError("FieldValueDuplicate", field, f"Duplicate value: {show(value)}")
+
+
+def not_found(field: str, value: Any) -> FieldError:
+    return FieldError("FieldValueNotFound", field, f"Not found: {show(value)}")
+
+
+def too_long(field: str, limit: int) -> FieldError:
+    return FieldError("FieldValueTooLong", field, f"Too long: may not be more than {limit} bytes")
+
+
+def too_many(field: str, actual: int, limit: int) -> FieldError:
+    return FieldError("FieldValueTooMany", field, f"Too many: {actual}: must have at most {limit} items")
+
+
+def internal(field: str, detail: str) -> FieldError:
+    return FieldError("InternalError", field, _with_detail("Internal error", detail))
+
+
+def immutable(field: str, value: Any) -> FieldError:
+    return invalid(field, value, "field is immutable")
+
+
+def prefixed(path: str, errors: Iterable[FieldError]) -> list[FieldError]:
+    """The same errors below `path`."""
+    return [error._replace(field=f"{path}.{error.field}") for error in errors]

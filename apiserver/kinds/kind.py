@@ -1,0 +1,260 @@
+"""A kind as data (`Kind`) and its behaviour (`Strategy`). Generic code owns the verb, the strategy owns the kind."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from apiserver.field import FieldError
+from apiserver.storage.types import Claim, Key
+
+if TYPE_CHECKING:
+    from apiserver.schema.types import Type
+
+Object = dict[str, Any]
+"""A decoded API object: plain JSON values. Absent and empty follow the Go types (see `apiserver.schema`)."""
+
+ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+@dataclass(slots=True, frozen=True)
+class User:
+    """Who asks: authentication's answer."""
+
+    name: str
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class Cluster(Protocol):
+    """What a strategy may see of the rest of the cluster: committed state and settings. Reads only."""
+
+    service_cidr: str
+    node_port_range: tuple[int, int]
+    minor: int  # of the Kubernetes version we serve
+
+    def get(self, resource: str, namespace: str, name: str) -> Object | None:
+        """The decoded object of `resource` ("pods", "deployments.apps"), or None."""
+
+    def list(self, resource: str, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Object]:
+        """Decoded objects in storage order; all namespaces where `namespace` is ""."""
+
+    def claimed(self, space: str, value: str) -> Key | None:
+        """Who holds a claim."""
+
+    def claims(self, space: str) -> Mapping[str, Key]:
+        """Every claim of a space."""
+
+
+@dataclass(slots=True)
+class Context:
+    """One request, as strategies and admission see it. `warnings` are sent as Warning headers."""
+
+    cluster: Cluster
+    user: User
+    namespace: str
+    now: str  # RFC 3339, seconds
+    dry_run: bool = False
+    subresource: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+class Strategy:
+    """The rules of a kind. Called in this order (rest.BeforeCreate / BeforeUpdate of the real server):
+
+    create: default, [admission], prepare_for_create, validate, allocate.
+    update: default, [admission], prepare_for_update, validate_update, allocate.
+    Only `allocate` is called again when a claim was lost to another writer. `validate_update` does not call `validate`.
+    Generic code has set and checked the metadata; strategies see name, namespace, uid, creationTimestamp in place.
+    Objects are the strategy's to change except `old`.
+    """
+
+    create_on_update = False
+    """PUT to a missing name creates it."""
+    unconditional_update = True
+    """PUT without resourceVersion overwrites; else 422 on metadata.resourceVersion."""
+    delete_answers_object = False
+    """DELETE answers the deleted object rather than a Status."""
+    has_generation = True
+    """metadata.generation is 1 on creation and grows when anything but metadata and status changes."""
+    status_metadata = True
+    """A status write also takes over labels and annotations."""
+    orphan_dependents_by_default = False
+
+    def default(self, obj: Object) -> None:
+        """Fill in what the version's defaulting fills in (SetDefaults_*). Idempotent; no look at the cluster."""
+
+    def prepare_for_create(self, obj: Object, context: Context) -> None:
+        """Drop what a client may not set (status), fill in what the server computes."""
+        obj.pop("status", None)
+
+    def validate(self, obj: Object, context: Context) -> list[FieldError]:
+        """Causes in the real server's order; metadata is checked by generic code with `validate_name`."""
+        return []
+
+    def validate_name(self, name: str, prefix: bool = False) -> list[str]:
+        """What is wrong with a name (`prefix`: it is a generateName): messages without the field."""
+        from apiserver import validation
+
+        return validation.dns1123_subdomain(name, prefix=prefix)
+
+    def prepare_for_update(self, obj: Object, old: Object, context: Context) -> None:
+        """Put back what an update through the main resource may not change (status)."""
+        if "status" in old:
+            obj["status"] = old["status"]
+        else:
+            obj.pop("status", None)
+
+    def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
+        """Causes for the new object, immutable fields included."""
+        return self.validate(obj, context)
+
+    def prepare_for_status_update(self, obj: Object, old: Object, context: Context) -> None:
+        """A status write: everything outside status and metadata stays as it was."""
+        for field_name in set(obj) | set(old):
+            if field_name in ("status", "metadata", "apiVersion", "kind"):
+                continue
+            if field_name in old:
+                obj[field_name] = old[field_name]
+            else:
+                del obj[field_name]
+
+    def validate_status_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
+        return []
+
+    def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
+        """Texts of Warning headers for a create (`old` None) or update."""
+        return []
+
+    def allocate(self, obj: Object, old: Object | None, context: Context) -> None:
+        """Fill in addresses and ports that the cluster hands out (Service). May raise StatusError. Idempotent on retry:
+        it gets the object as it was before the first call."""
+
+    def claims(self, obj: Object) -> tuple[Claim, ...] | None:
+        """What the stored object holds exclusively."""
+        return None
+
+    def companions(self, obj: Object | None, old: Object | None, context: Context) -> list[tuple[str, Object]]:
+        """Objects created ("create", object) or removed ("delete", object) in the same transaction as this write
+        (`obj` None: it is being deleted). A "create" that meets an object of its name counts as a lost claim."""
+        return []
+
+    def grace_period(self, obj: Object, options: Mapping[str, Any]) -> int:
+        """Seconds between a DELETE and the end, 0 for at once. `options` are the DeleteOptions."""
+        return 0
+
+    def check_delete(self, obj: Object, context: Context) -> None:
+        """Raise StatusError where this object may not be deleted."""
+
+    def field_values(self, obj: Object) -> Mapping[str, str]:
+        """Values of `Kind.selectable_fields` other than metadata.name and metadata.namespace."""
+        return {}
+
+
+CellValue = Callable[[Object], Any]
+
+
+@dataclass(slots=True, frozen=True)
+class Column:
+    """A Table column. `value` gets the object and returns the cell. Age columns: `type="string"`, value = the
+    creationTimestamp's age (see `apiserver.table`)."""
+
+    name: str
+    value: CellValue
+    type: str = "string"
+    format: str = ""
+    priority: int = 0
+    description: str = ""
+
+
+class SubresourceHandler(Protocol):
+    """A subresource that is neither the object's status nor a projection (binding, eviction, token, log)."""
+
+    def __call__(self, request: Any) -> Awaitable[Any]: ...
+
+
+@dataclass(slots=True, frozen=True)
+class Subresource:
+    """`kinds/NAME/sub`. `gvk` (group, version, kind) names what it takes and gives where that is another kind.
+
+    Exactly one of: `strategy_status` (the object itself, written by the status rules), `projection` (read, write),
+    `strategy` (the object itself with rules of its own: resize, ephemeralcontainers), `handler` name in
+    `handlers.subresource`.
+    """
+
+    name: str
+    verbs: tuple[str, ...]
+    gvk: tuple[str, str, str] | None = None
+    strategy: Strategy | None = None
+    projection: Projection | None = None
+    handler: str = ""
+    create_handler: str = ""
+
+
+@dataclass(slots=True, frozen=True)
+class Projection:
+    """A view of an object with a kind of its own (scale): `read(obj)` makes it, `write(obj, view, context)` changes
+    the object and returns causes."""
+
+    read: Callable[[Object], Object]
+    write: Callable[[Object, Object, Context], list[FieldError]]
+
+
+STATUS = ("get", "patch", "update")
+
+
+@dataclass(slots=True, frozen=True)
+class Kind:
+    """One served kind and version. Equality is identity: compare `key` where needed."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool
+    strategy: Strategy = field(default_factory=Strategy)
+    singular: str = ""
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ALL_VERBS
+    columns: tuple[Column, ...] = ()  # after Name; () gives Name and "Created At"
+    selectable_fields: tuple[str, ...] = ()
+    subresources: tuple[Subresource, ...] = ()
+    stored_as: tuple[str, str] | None = None  # (group, version) it is stored as, where another one
+    convert: Callable[[Object, str], Object] | None = None  # (object, target apiVersion) -> object
+    since: int = 0  # first minor that serves it
+    until: int = 999  # last minor
+    list_kind: str = ""
+    warning: str = ""  # deprecation Warning header of every request
+    schema: Type | None = None  # custom resources; built-ins find theirs in `apiserver.schema`
+    custom: bool = False
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def resource(self) -> str:
+        """`plural.group`: the storage name, shared by every version."""
+        group = self.stored_as[0] if self.stored_as else self.group
+        return f"{self.plural}.{group}" if group else self.plural
+
+    @property
+    def qualified(self) -> str:
+        """`plural.group` as errors print it."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def list_name(self) -> str:
+        return self.list_kind or f"{self.kind}List"
+
+
+def subresource(kind: Kind, name: str) -> Subresource | None:
+    """The subresource of that name."""
+    return next((sub for sub in kind.subresources if sub.name == name), None)
+
+
+KindList = Sequence[Kind]
