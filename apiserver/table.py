@@ -1,0 +1,122 @@
+"""Tables: what `kubectl get` prints (KEP-... "Server-side get", `meta.k8s.io/v1 Table`)."""
+
+from __future__ import annotations
+
+import time
+from calendar import timegm
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from apiserver.kinds.kind import Column, Kind, Object
+
+if TYPE_CHECKING:
+    from apiserver.storage.types import Record
+
+
+def parse_time(text: str) -> float:
+    """Seconds since the epoch of an RFC 3339 time in UTC."""
+    return timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S"))
+
+
+def human_duration(seconds: float) -> str:
+    """`duration.HumanDuration`: two units at the most, none where the larger one is large."""
+    whole = int(seconds)
+    if whole < -1:
+        return "<invalid>"
+    whole = max(whole, 0)
+    if whole < 60 * 2:
+        return f"{whole}s"
+    minutes = whole // 60
+    if minutes < 10:
+        return _two(minutes, "m", whole % 60, "s")
+    if minutes < 60 * 3:
+        return f"{minutes}m"
+    hours = minutes // 60
+    if hours < 8:
+        return _two(hours, "h", minutes % 60, "m")
+    if hours < 48:
+        return f"{hours}h"
+    days = hours // 24
+    if hours < 24 * 8:
+        return _two(days, "d", hours % 24, "h")
+    if hours < 24 * 365 * 2:
+        return f"{days}d"
+    years = hours // 24 // 365
+    if hours < 24 * 365 * 8:
+        return _two(years, "y", days % 365, "d")
+    return f"{years}y"
+
+
+def _two(first: int, first_unit: str, second: int, second_unit: str) -> str:
+    return f"{first}{first_unit}{second}{second_unit}" if second else f"{first}{first_unit}"
+
+
+def since(timestamp: str | None) -> str:
+    """The age of a timestamp as tables print it, `<unknown>` without one."""
+    return human_duration(time.time() - parse_time(timestamp)) if timestamp else "<unknown>"
+
+
+def age(obj: Object) -> str:
+    """How long ago the object was created."""
+    return since(obj["metadata"].get("creationTimestamp"))
+
+
+AGE = Column("Age", age)
+
+
+def _created(obj: Object) -> Any:
+    return obj["metadata"].get("creationTimestamp")
+
+
+def _name(obj: Object) -> str:
+    return str(obj["metadata"].get("name", ""))
+
+
+NAME = Column("Name", _name, format="name")
+DEFAULT_COLUMNS = (Column("Created At", _created, type="date"),)
+
+
+def columns_of(kind: Kind) -> tuple[Column, ...]:
+    """Name and the kind's columns; kinds that define none show when they were created."""
+    return (NAME, *(kind.columns or DEFAULT_COLUMNS))
+
+
+def definitions(columns: Sequence[Column]) -> list[dict[str, Any]]:
+    """`columnDefinitions`."""
+    return [
+        {
+            "name": column.name,
+            "type": column.type,
+            "format": column.format,
+            "description": column.description or column.name,
+            "priority": column.priority,
+        }
+        for column in columns
+    ]
+
+
+def row(columns: Sequence[Column], obj: Object, include: str, version: str) -> dict[str, Any]:
+    """One row. `include` is the includeObject option: Metadata (or ""), Object or None."""
+    cells = [column.value(obj) for column in columns]
+    if include == "None":
+        return {"cells": cells, "object": None}
+    if include == "Object":
+        return {"cells": cells, "object": obj}
+    return {"cells": cells, "object": partial_metadata(obj, version)}
+
+
+def partial_metadata(obj: Object, version: str) -> Object:
+    """PartialObjectMetadata of `meta.k8s.io/<version>`."""
+    return {
+        "kind": "PartialObjectMetadata",
+        "apiVersion": f"meta.k8s.io/{version}",
+        "metadata": obj.get("metadata") or {},
+    }
+
+
+def rows_bytes(kind: Kind, records: Sequence[Record], include: str, version: str) -> list[bytes]:
+    """Encoded rows of stored objects."""
+    columns = columns_of(kind)
+    return [orjson.dumps(row(columns, orjson.loads(record.data), include, version)) for record in records]
