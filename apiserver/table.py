@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from calendar import timegm
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -80,7 +81,8 @@ DEFAULT_COLUMNS = (Column("Created At", _created, type="date"),)
 
 def columns_of(kind: Kind) -> tuple[Column, ...]:
     """Name and the kind's columns; kinds that define none show when they were created."""
-    return (NAME, *(kind.columns or DEFAULT_COLUMNS))
+    name = NAME if kind.name_cell is None else replace(NAME, value=kind.name_cell)
+    return (name, *(kind.columns or DEFAULT_COLUMNS))
 
 
 def definitions(columns: Sequence[Column]) -> list[dict[str, Any]]:

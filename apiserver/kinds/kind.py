@@ -78,11 +78,16 @@ class Strategy:
     """PUT without resourceVersion overwrites; else 422 on metadata.resourceVersion."""
     delete_answers_object = False
     """DELETE answers the deleted object rather than a Status."""
-    has_generation = True
-    """metadata.generation is 1 on creation and grows when anything but metadata and status changes."""
-    status_metadata = True
-    """A status write also takes over labels and annotations."""
+    has_generation = False
+    """metadata.generation is 1 on creation and grows when anything but metadata and status changes; where False the
+    server leaves alone what clients write there."""
+    status_resets_metadata = False
+    """A status write leaves the metadata as it was."""
     orphan_dependents_by_default = False
+    garbage_collected = True
+    """Propagation policies apply (not to Events)."""
+    announces_deletion = False
+    """Even an immediate deletion is first written as an update with grace 0 (pods)."""
 
     def default(self, obj: Object) -> None:
         """Fill in what the version's defaulting fills in (SetDefaults_*). Idempotent; no look at the cluster."""
@@ -145,6 +150,14 @@ class Strategy:
     def grace_period(self, obj: Object, options: Mapping[str, Any]) -> int:
         """Seconds between a DELETE and the end, 0 for at once. `options` are the DeleteOptions."""
         return 0
+
+    def mark_deleted(self, obj: Object, context: Context) -> None:
+        """Further marks on an object that is being deleted (a namespace's phase)."""
+
+    def may_go(self, obj: Object) -> bool:
+        """Whether an object marked for deletion, with no finalizer in its metadata, may be removed (namespaces have
+        finalizers of their own)."""
+        return True
 
     def check_delete(self, obj: Object, context: Context) -> None:
         """Raise StatusError where this object may not be deleted."""
@@ -221,6 +234,7 @@ class Kind:
     categories: tuple[str, ...] = ()
     verbs: tuple[str, ...] = ALL_VERBS
     columns: tuple[Column, ...] = ()  # after Name; () gives Name and "Created At"
+    name_cell: CellValue | None = None  # of the Name column, where it shows more than the name
     selectable_fields: tuple[str, ...] = ()
     subresources: tuple[Subresource, ...] = ()
     stored_as: tuple[str, str] | None = None  # (group, version) it is stored as, where another one
@@ -231,6 +245,7 @@ class Kind:
     warning: str = ""  # deprecation Warning header of every request
     schema: Type | None = None  # custom resources; built-ins find theirs in `apiserver.schema`
     custom: bool = False
+    handler: str = ""  # its verbs are served by calls of this name ("review:create") rather than from storage
 
     @property
     def api_version(self) -> str:

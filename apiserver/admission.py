@@ -1,0 +1,90 @@
+"""Admission: what is checked and filled in between the strategy's defaulting and storage, as an ordered list.
+
+Order is behaviour: it is kube-apiserver's recommended plugin order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from apiserver import errors
+from apiserver.kinds.kind import Context, Kind, Object
+
+if TYPE_CHECKING:
+    from apiserver.request import Request
+
+IMMORTAL_NAMESPACES = frozenset({"default", "kube-system", "kube-public"})
+
+
+class Plugin:
+    """One admission plugin. Each method may raise StatusError; `mutate` may change `obj`."""
+
+    name = ""
+
+    async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
+        """Before the strategy prepares the object (`old` None: a create)."""
+
+    async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
+        """After validation, before storage."""
+
+    async def delete(self, request: Request, kind: Kind, old: Object, context: Context) -> None:
+        """Before a deletion."""
+
+
+class NamespaceLifecycle(Plugin):
+    """Objects are created in namespaces that exist and stay; three namespaces cannot be deleted."""
+
+    name = "NamespaceLifecycle"
+
+    async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
+        if old is not None or not kind.namespaced:
+            return
+        check_namespace(kind, obj["metadata"].get("name", ""), context)
+
+    async def delete(self, request: Request, kind: Kind, old: Object, context: Context) -> None:
+        name = old["metadata"]["name"]
+        if kind.resource == "namespaces" and name in IMMORTAL_NAMESPACES:
+            raise errors.forbidden_object(kind, name, "this namespace may not be deleted")
+
+
+def check_namespace(kind: Kind, name: str, context: Context) -> None:
+    """Raises 404 for a missing namespace, 403 for one that is being deleted."""
+    namespace = context.cluster.get("namespaces", "", context.namespace)
+    if namespace is None:
+        details = {"name": context.namespace, "kind": "namespaces"}
+        raise errors.StatusError(404, "NotFound", f'namespaces "{context.namespace}" not found', details=details)
+    if namespace["metadata"].get("deletionTimestamp"):
+        why = f"unable to create new content in namespace {context.namespace} because it is being terminated"
+        error = errors.forbidden_object(kind, name, why)
+        cause = {
+            "reason": "NamespaceTerminating",
+            "message": f"namespace {context.namespace} is being terminated",
+            "field": "metadata.namespace",
+        }
+        error.details = {**(error.details or {}), "causes": [cause]}
+        raise error
+
+
+class Admission:
+    """The enabled plugins, called in order."""
+
+    def __init__(self, plugins: Sequence[Plugin]) -> None:
+        self.plugins = plugins
+
+    async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
+        for plugin in self.plugins:
+            await plugin.mutate(request, kind, obj, old, context)
+
+    async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
+        for plugin in self.plugins:
+            await plugin.validate(request, kind, obj, old, context)
+
+    async def delete(self, request: Request, kind: Kind, old: Object, context: Context) -> None:
+        for plugin in self.plugins:
+            await plugin.delete(request, kind, old, context)
+
+
+def plugins() -> list[Plugin]:
+    """Every plugin in kube-apiserver's order."""
+    return [NamespaceLifecycle()]

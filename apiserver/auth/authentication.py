@@ -1,0 +1,61 @@
+"""Who asks? Bearer tokens; everybody else is anonymous."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from apiserver import errors
+from apiserver.kinds.kind import User
+
+AUTHENTICATED = "system:authenticated"
+UNAUTHENTICATED = "system:unauthenticated"
+ANONYMOUS = User("system:anonymous", groups=(UNAUTHENTICATED,))
+
+
+@dataclass(slots=True, frozen=True)
+class TokenEntry:
+    """One line of a token file."""
+
+    token: str
+    name: str
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+
+
+def read_token_file(path: str | Path) -> list[TokenEntry]:
+    """kube-apiserver's `--token-auth-file`: token,user,uid[,"group1,group2"]. Raises ValueError for a bad line."""
+    text = Path(path).read_text(encoding="utf-8")
+    found = []
+    for number, line in enumerate(csv.reader(io.StringIO(text), skipinitialspace=True), 1):
+        if not line or not any(line):
+            continue
+        if len(line) < 3 or not line[0] or not line[1]:
+            raise ValueError(f'{path}, line {number}: want token,user,uid and optionally "group1,group2"')
+        groups = tuple(group.strip() for group in line[3].split(",") if group.strip()) if len(line) > 3 else ()
+        found.append(TokenEntry(line[0], line[1], line[2], groups))
+    return found
+
+
+class Authenticator:
+    """Headers -> User."""
+
+    def __init__(self, tokens: Iterable[TokenEntry], anonymous: bool = True) -> None:
+        self.anonymous = anonymous
+        self.users = {entry.token: User(entry.name, entry.uid, (*entry.groups, AUTHENTICATED)) for entry in tokens}
+
+    def authenticate(self, headers: dict[bytes, bytes]) -> User:
+        """Raises 401 for a bad bearer token; a header of another scheme counts as none (403 follows)."""
+        header = headers.get(b"authorization", b"").decode("latin-1").strip()
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() == "bearer" and token.strip():
+            user = self.users.get(token.strip())
+            if user is None:
+                raise errors.unauthorized()
+            return user
+        if not self.anonymous:
+            raise errors.unauthorized()
+        return ANONYMOUS

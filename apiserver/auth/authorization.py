@@ -1,0 +1,249 @@
+"""May they? RBAC over the roles and bindings in the cluster, `system:masters` before all, and impersonation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from apiserver import errors
+from apiserver.auth.authentication import AUTHENTICATED
+from apiserver.kinds.kind import User
+from apiserver.requestinfo import RequestInfo
+
+if TYPE_CHECKING:
+    from apiserver.server import App
+
+MASTERS = "system:masters"
+GROUP = "rbac.authorization.k8s.io"
+SERVICE_ACCOUNT = "system:serviceaccount:"
+Rule = Mapping[str, Any]
+
+
+@dataclass(slots=True, frozen=True)
+class Attributes:
+    """What is asked for. `path` is set for non-resource requests, the rest for resources."""
+
+    verb: str
+    group: str = ""
+    resource: str = ""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+    path: str = ""
+
+    @classmethod
+    def of(cls, info: RequestInfo) -> Attributes:
+        if not info.is_resource:
+            return cls(info.verb, path=info.path)
+        name = info.name
+        if not name and info.verb in ("list", "watch", "deletecollection"):
+            name = _selected_name(info.param("fieldSelector"))
+        return cls(info.verb, info.group, info.resource, info.subresource, info.namespace, name)
+
+    @property
+    def full_resource(self) -> str:
+        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+
+
+def _selected_name(selector: str) -> str:
+    """`metadata.name=x` alone counts as asking for that object."""
+    for prefix in ("metadata.name==", "metadata.name="):
+        if selector.startswith(prefix) and not any(c in selector[len(prefix) :] for c in ",=!\\"):
+            return selector[len(prefix) :]
+    return ""
+
+
+def matches(rule: Rule, wanted: Attributes) -> bool:
+    """Whether a PolicyRule allows `wanted`."""
+    verbs = rule.get("verbs") or ()
+    if "*" not in verbs and wanted.verb not in verbs:
+        return False
+    if wanted.path:
+        return any(_path_matches(pattern, wanted.path) for pattern in rule.get("nonResourceURLs") or ())
+    groups = rule.get("apiGroups") or ()
+    if "*" not in groups and wanted.group not in groups:
+        return False
+    if not _resource_matches(rule.get("resources") or (), wanted):
+        return False
+    names = rule.get("resourceNames") or ()
+    return not names or wanted.name in names
+
+
+def _path_matches(pattern: str, path: str) -> bool:
+    return pattern in ("*", path) or (pattern.endswith("*") and path.startswith(pattern[:-1]))
+
+
+def _resource_matches(resources: Iterable[str], wanted: Attributes) -> bool:
+    full = wanted.full_resource
+    for resource in resources:
+        if resource in ("*", full) or (wanted.subresource and resource == f"*/{wanted.subresource}"):
+            return True
+    return False
+
+
+class Authorizer:
+    """Decides from the stored roles; what a user's bindings come to is kept until a role or binding changes."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._cache: dict[tuple[str, tuple[str, ...], str], list[Rule]] = {}
+        self._version: tuple[int, ...] = ()
+
+    def check(self, user: User, info: RequestInfo) -> None:
+        """Raises 403."""
+        if MASTERS in user.groups:
+            return
+        wanted = Attributes.of(info)
+        if not self.allowed(user, wanted):
+            raise denial(user, wanted)
+
+    def allowed(self, user: User, wanted: Attributes) -> bool:
+        """Whether RBAC lets the user do this."""
+        if MASTERS in user.groups:
+            return True
+        return any(matches(rule, wanted) for rule in self.rules(user, wanted.namespace))
+
+    def reason(self, user: User, wanted: Attributes) -> str:
+        """Which binding allowed it, as access reviews tell; "" for system:masters."""
+        if MASTERS in user.groups:
+            return ""
+        for binding, rules in self._bindings(user, wanted.namespace):
+            if any(matches(rule, wanted) for rule in rules):
+                return _explained(binding, user, wanted.namespace)
+        return ""
+
+    def rules_of(self, user: User, namespace: str) -> list[Rule]:
+        """Every rule for SelfSubjectRulesReview."""
+        everything: list[Rule] = [
+            {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
+            {"verbs": ["*"], "nonResourceURLs": ["*"]},
+        ]
+        return (everything if MASTERS in user.groups else []) + self.rules(user, namespace)
+
+    def rules(self, user: User, namespace: str) -> list[Rule]:
+        """Every PolicyRule that holds for the user: cluster wide and in `namespace`."""
+        store = self._app.store
+        version = tuple(store.changed(f"{name}.{GROUP}") for name in _RESOURCES)
+        if version != self._version:
+            self._cache.clear()
+            self._version = version
+        key = (user.name, user.groups, namespace)
+        found = self._cache.get(key)
+        if found is None:
+            collected = self._bindings(user, namespace)
+            found = self._cache[key] = [rule for _, rules in collected for rule in rules]
+        return found
+
+    def _bindings(self, user: User, namespace: str) -> Iterator[tuple[Mapping[str, Any], list[Rule]]]:
+        cluster = self._app.cluster
+        for binding in cluster.list(f"clusterrolebindings.{GROUP}"):
+            if applies(binding, user, ""):
+                yield binding, self._role_rules(binding["roleRef"], "")
+        if namespace:
+            for binding in cluster.list(f"rolebindings.{GROUP}", namespace):
+                if applies(binding, user, namespace):
+                    yield binding, self._role_rules(binding["roleRef"], namespace)
+
+    def _role_rules(self, reference: Mapping[str, str], namespace: str) -> list[Rule]:
+        if reference.get("kind") == "Role":
+            role = self._app.cluster.get(f"roles.{GROUP}", namespace, reference["name"])
+        else:
+            role = self._app.cluster.get(f"clusterroles.{GROUP}", "", reference["name"])
+        return list(role.get("rules") or ()) if role else []
+
+    def impersonated(self, user: User, headers: Mapping[bytes, bytes]) -> User:
+        """The user that the Impersonate headers name, where `user` may act as them. Raises 403, 500."""
+        name = headers.get(b"impersonate-user")
+        if name is None and not any(header.startswith(b"impersonate-") for header in headers):
+            return user
+        return self._impersonate(user, headers)
+
+    def _impersonate(self, user: User, headers: Mapping[bytes, bytes]) -> User:
+        name = headers.get(b"impersonate-user", b"").decode("latin-1")
+        groups = headers.get(b"impersonate-group", b"").decode("latin-1").split("\n")
+        groups = [group for group in groups if group]
+        uid = headers.get(b"impersonate-uid", b"").decode("latin-1")
+        if not name:
+            raise errors.plain_internal("requested impersonation without impersonating a user")
+        extra = _extra(headers)
+        self._may_impersonate(user, name, groups, uid, extra)
+        account = name.startswith(SERVICE_ACCOUNT)
+        if account and not groups:
+            groups = [f"{SERVICE_ACCOUNT[:-1]}s", f"{SERVICE_ACCOUNT[:-1]}s:{name.split(':')[2]}"]
+        if name != "system:anonymous" and AUTHENTICATED not in groups and "system:unauthenticated" not in groups:
+            groups.append(AUTHENTICATED)
+        return User(name, uid, tuple(groups), extra)
+
+    def _may_impersonate(
+        self, user: User, name: str, groups: list[str], uid: str, extra: Mapping[str, tuple[str, ...]]
+    ) -> None:
+        asked = [_who(name)] + [Attributes("impersonate", "", "groups", name=group) for group in groups]
+        if uid:
+            asked.append(Attributes("impersonate", "authentication.k8s.io", "uids", name=uid))
+        for key, values in extra.items():
+            asked += [Attributes("impersonate", "authentication.k8s.io", "userextras", key, name=v) for v in values]
+        for wanted in asked:
+            if not self.allowed(user, wanted):
+                raise denial(user, wanted)
+
+
+def _who(name: str) -> Attributes:
+    parts = name.split(":")
+    if name.startswith(SERVICE_ACCOUNT) and len(parts) == 4:
+        return Attributes("impersonate", "", "serviceaccounts", namespace=parts[2], name=parts[3])
+    return Attributes("impersonate", "", "users", name=name)
+
+
+def _extra(headers: Mapping[bytes, bytes]) -> dict[str, tuple[str, ...]]:
+    prefix = b"impersonate-extra-"
+    return {
+        unquote(header[len(prefix) :].decode("latin-1")): tuple(value.decode("latin-1").split("\n"))
+        for header, value in headers.items()
+        if header.startswith(prefix)
+    }
+
+
+_RESOURCES = ("clusterroles", "clusterrolebindings", "roles", "rolebindings")
+
+
+def applies(binding: Mapping[str, Any], user: User, namespace: str) -> bool:
+    """Whether one of a binding's subjects is the user."""
+    return any(_is_subject(subject, user, namespace) for subject in binding.get("subjects") or ())
+
+
+def _explained(binding: Mapping[str, Any], user: User, namespace: str) -> str:
+    name, reference = binding["metadata"]["name"], binding["roleRef"]
+    where = binding["metadata"].get("namespace")
+    subject = next(s for s in binding.get("subjects") or () if _is_subject(s, user, where or ""))
+    shown = f"{name}/{where}" if where else name
+    if subject["kind"] == "ServiceAccount":
+        who = f'ServiceAccount "{subject["name"]}/{subject.get("namespace") or where}"'
+    else:
+        who = f'{subject["kind"]} "{subject["name"]}"'
+    return f'RBAC: allowed by {binding["kind"]} "{shown}" of {reference["kind"]} "{reference["name"]}" to {who}'
+
+
+def _is_subject(subject: Mapping[str, str], user: User, namespace: str) -> bool:
+    match subject.get("kind"):
+        case "User":
+            return subject.get("name") in ("*", user.name)
+        case "Group":
+            return subject.get("name") in user.groups
+        case "ServiceAccount":
+            where = subject.get("namespace") or namespace
+            return bool(where) and user.name == f"{SERVICE_ACCOUNT}{where}:{subject.get('name')}"
+    return False
+
+
+def denial(user: User, wanted: Attributes) -> errors.StatusError:
+    """The 403 of the real server."""
+    if wanted.path:
+        return errors.forbidden_request("", "", "", f'User "{user.name}" cannot {wanted.verb} path "{wanted.path}"')
+    scope = f'in the namespace "{wanted.namespace}"' if wanted.namespace else "at the cluster scope"
+    why = (
+        f'User "{user.name}" cannot {wanted.verb} resource "{wanted.full_resource}" '
+        f'in API group "{wanted.group}" {scope}'
+    )
+    return errors.forbidden_request(wanted.group, wanted.resource, wanted.name, why)

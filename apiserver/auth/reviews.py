@@ -1,0 +1,172 @@
+"""authorization.k8s.io and authentication.k8s.io: questions that are answered and not stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from apiserver import errors, writeoptions
+from apiserver.auth.authorization import Attributes
+from apiserver.body import read_object
+from apiserver.field import FieldError, invalid
+from apiserver.handlers.respond import value_response
+from apiserver.handlers.write import context_of
+from apiserver.kinds.kind import Object, User
+from apiserver.managers import track
+
+if TYPE_CHECKING:
+    from apiserver.request import Request, Response
+
+
+async def review(request: Request) -> Response:
+    """POST of any review kind."""
+    options = writeoptions.parse(request.info, "CreateOptions")
+    obj = await read_object(request, request.kind, options.field_validation)
+    obj["metadata"] = obj.get("metadata") or {}
+    if request.kind.namespaced:
+        obj["metadata"].setdefault("namespace", request.info.namespace)
+    track(request, None, obj, options, context_of(request, options))
+    REVIEWS[request.kind.kind](request, obj)
+    return value_response(request, obj, 201)
+
+
+def _attributes(spec: Mapping[str, Any]) -> Attributes:
+    asked = spec.get("resourceAttributes")
+    if asked is not None:
+        return Attributes(
+            asked.get("verb", ""),
+            asked.get("group", ""),
+            asked.get("resource", ""),
+            asked.get("subresource", ""),
+            asked.get("namespace", ""),
+            asked.get("name", ""),
+        )
+    other = spec.get("nonResourceAttributes") or {}
+    return Attributes(other.get("verb", ""), path=other.get("path", ""))
+
+
+def _spec_faults(spec: Mapping[str, Any]) -> list[FieldError]:
+    both = "resourceAttributes" in spec and "nonResourceAttributes" in spec
+    if both:
+        why = "cannot be specified in combination with resourceAttributes"
+        return [invalid("spec.nonResourceAttributes", spec["nonResourceAttributes"], why)]
+    if "resourceAttributes" not in spec and "nonResourceAttributes" not in spec:
+        why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        return [invalid("spec.resourceAttributes", spec.get("nonResourceAttributes"), why)]
+    return []
+
+
+def _checked(request: Request, obj: Object, faults: list[FieldError]) -> None:
+    if faults:
+        raise errors.invalid(request.kind.group, "", "", faults)
+
+
+def _decide(request: Request, user: User, spec: Mapping[str, Any]) -> Object:
+    wanted = _attributes(spec)
+    allowed = request.server.authorizer.allowed(user, wanted)
+    status: Object = {"allowed": allowed}
+    reason = request.server.authorizer.reason(user, wanted) if allowed else ""
+    if reason:
+        status["reason"] = reason
+    return status
+
+
+def self_subject_access(request: Request, obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    _checked(request, obj, _spec_faults(spec))
+    obj["status"] = _decide(request, request.user, spec)
+
+
+def subject_access(request: Request, obj: Object) -> None:
+    """SubjectAccessReview and LocalSubjectAccessReview."""
+    spec = obj.setdefault("spec", {})
+    faults = _spec_faults(spec)
+    if not spec.get("user") and not spec.get("groups"):
+        faults.append(invalid("spec.user", "", "at least one of user or group must be specified"))
+    allowed = {"managedFields"}
+    if request.kind.namespaced:
+        faults += _local_faults(request, spec)
+        allowed.add("namespace")
+    if set(obj["metadata"]) - allowed:
+        faults.append(invalid("metadata", obj["metadata"], "must be empty"))
+    _checked(request, obj, faults)
+    extra = {key: tuple(values or ()) for key, values in (spec.get("extra") or {}).items()}
+    user = User(spec.get("user", ""), spec.get("uid", ""), tuple(spec.get("groups") or ()), extra)
+    obj["status"] = _decide(request, user, spec)
+
+
+def _local_faults(request: Request, spec: Mapping[str, Any]) -> list[FieldError]:
+    namespace = request.info.namespace
+    asked = spec.get("resourceAttributes")
+    if asked is not None and asked.get("namespace", "") != namespace:
+        field = "spec.resourceAttributes.namespace"
+        return [invalid(field, asked.get("namespace", ""), "must match metadata.namespace")]
+    if "nonResourceAttributes" in spec:
+        return [
+            invalid("spec.nonResourceAttributes", spec["nonResourceAttributes"], "disallowed on this kind of request")
+        ]
+    return []
+
+
+def self_subject_rules(request: Request, obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    namespace = spec.get("namespace", "")
+    if not namespace:
+        raise errors.bad_request("no namespace on request")
+    resource_rules, other_rules = [], []
+    for rule in request.server.authorizer.rules_of(request.user, namespace):
+        verbs = list(rule.get("verbs") or ())
+        if rule.get("nonResourceURLs"):
+            other_rules.append({"verbs": verbs, "nonResourceURLs": list(rule["nonResourceURLs"])})
+        else:
+            entry = {
+                "verbs": verbs,
+                "apiGroups": list(rule.get("apiGroups") or ()),
+                "resources": list(rule.get("resources") or ()),
+            }
+            if rule.get("resourceNames"):
+                entry["resourceNames"] = list(rule["resourceNames"])
+            resource_rules.append(entry)
+    obj["status"] = {"resourceRules": resource_rules, "nonResourceRules": other_rules, "incomplete": False}
+
+
+def user_info(user: User) -> Object:
+    """authentication.k8s.io UserInfo."""
+    info: Object = {"username": user.name}
+    if user.uid:
+        info["uid"] = user.uid
+    if user.groups:
+        info["groups"] = list(user.groups)
+    if user.extra:
+        info["extra"] = {key: list(values) for key, values in user.extra.items()}
+    return info
+
+
+def self_subject(request: Request, obj: Object) -> None:
+    obj["metadata"]["creationTimestamp"] = request.server.now()
+    obj["status"] = {"userInfo": user_info(request.user)}
+
+
+def token_review(request: Request, obj: Object) -> None:
+    spec = obj.setdefault("spec", {})
+    token = spec.get("token", "")
+    if not token:
+        raise errors.bad_request("token is required for TokenReview in authentication")
+    user = request.server.authenticator.user_of(token, tuple(spec.get("audiences") or ()))
+    if user is None:
+        obj["status"] = {"user": {}, "error": "[invalid bearer token, token lookup failed]"}
+        return
+    obj["status"] = {"authenticated": True, "user": user_info(user)}
+    audiences = spec.get("audiences")
+    if audiences:
+        obj["status"]["audiences"] = audiences
+
+
+REVIEWS: dict[str, Callable[[Any, Object], None]] = {
+    "SelfSubjectAccessReview": self_subject_access,
+    "SubjectAccessReview": subject_access,
+    "LocalSubjectAccessReview": subject_access,
+    "SelfSubjectRulesReview": self_subject_rules,
+    "SelfSubjectReview": self_subject,
+    "TokenReview": token_review,
+}

@@ -1,0 +1,250 @@
+"""Request bodies -> objects: JSON, YAML and protobuf, with the real server's words for what cannot be read."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from apiserver import errors, gojson
+from apiserver.kinds.kind import Kind, Object
+from apiserver.negotiation import JSON, PROTOBUF, YAML, content_type
+from apiserver.schema.decode import DecodeError, decode
+from apiserver.schema.strict import duplicate_fields, unknown_fields, yaml_duplicates
+from miniplane.apimachinery.status import StatusError
+
+if TYPE_CHECKING:
+    from apiserver.registry import Registry
+    from apiserver.request import Request
+    from apiserver.schema.types import Type
+
+STRICT_DEPTH = 512
+_ENVELOPE = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
+
+
+def parse(data: bytes, media: str, expected: str) -> Any:
+    """The JSON value of a body. `expected` is the kind that errors name. Raises 400."""
+    if media == PROTOBUF:
+        return _protobuf(data)
+    if media == YAML and not data.lstrip().startswith(b"{"):
+        return _yaml(data, expected)
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        why = gojson.explain(data)
+    if not why:
+        return _shallow(gojson.lenient_loads(data))
+    raise unrecognized(data, expected, f"couldn't get version/kind; json parse error: {why}")
+
+
+def unrecognized(data: bytes, expected: str, why: str) -> StatusError:
+    """400: the bytes are no object at all."""
+    return errors.bad_request(
+        f"the object provided is unrecognized (must be of type {expected}): {why} ({gojson.summary(data)})"
+    )
+
+
+def _shallow(value: Any) -> Any:
+    """Refuse what cannot be encoded again later."""
+    try:
+        orjson.dumps(value)
+    except TypeError as error:
+        raise errors.bad_request(f"the object provided cannot be stored: {error}") from None
+    return value
+
+
+def _protobuf(data: bytes) -> Any:
+    from apiserver.protobuf.codec import ProtobufError
+    from apiserver.protobuf.codec import decode as decode_protobuf
+
+    try:
+        return decode_protobuf(data)
+    except ProtobufError as error:
+        raise errors.bad_request(str(error)) from None
+
+
+def load_yaml(data: bytes) -> Any:
+    """YAML as sigs.k8s.io/yaml reads it (YAML 1.1, keys become strings). Raises ValueError with go-yaml's words."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return _jsonable(yaml.load(data, Loader=loader))
+    except yaml.MarkedYAMLError as error:
+        raise ValueError(_go_yaml(error)) from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ValueError(f"yaml: {error}") from None
+
+
+_CONTEXTS = {
+    "mapping values are not allowed here": "mapping values are not allowed in this context",
+    "mapping values are not allowed in this context": "mapping values are not allowed in this context",
+    "expected ',' or ']', but got '<stream end>'": "did not find expected ',' or ']'",
+    "expected ',' or '}', but got '<stream end>'": "did not find expected ',' or '}'",
+}
+
+
+def _go_yaml(error: Any) -> str:
+    problem = str(error.problem or error.context or "")
+    problem = _CONTEXTS.get(problem, problem)
+    mark = error.problem_mark or error.context_mark
+    line = 0 if mark is None else mark.line + 1
+    if problem.startswith("did not find expected"):
+        line = max(line - 1, 1)
+    return f"yaml: line {line}: {problem}" if line else f"yaml: {problem}"
+
+
+def _jsonable(value: Any) -> Any:
+    """YAML values as JSON has them: keys are text, times and other tags stay the text they were."""
+    if isinstance(value, dict):
+        return {_key(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item) for item in value]
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value.isoformat().replace("+00:00", "Z")
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    return "null" if key is None else str(key)
+
+
+def _yaml(data: bytes, expected: str) -> Any:
+    try:
+        return load_yaml(data)
+    except ValueError as error:
+        raise unrecognized(data, expected, str(error)) from None
+
+
+async def read_object(request: Request, kind: Kind, validation: str) -> Object:
+    """The body as an object of `kind`, typed and without unknown fields; `validation` is Strict, Warn or Ignore.
+
+    Raises 400, 413, 415; adds Warning headers.
+    """
+    media = content_type(request.header(b"content-type"))
+    data = await request.body()
+    value = parse(data, media, kind.kind)
+    obj = identified(value, data, kind, request.server.registry)
+    schema = request.server.registry.type_of(kind)
+    if validation != "Ignore" and media != PROTOBUF:
+        _strict(request, kind, obj, data, media, schema, validation)
+    return typed(obj, kind, schema)
+
+
+def identified(value: Any, data: bytes, kind: Kind, registry: Registry) -> Object:
+    """A JSON value as an object of `kind` as far as apiVersion and kind go; missing ones are filled in."""
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        shape = {list: "array", str: "string", bool: "bool"}.get(type(value), "number")
+        text = f"json: cannot unmarshal {shape} into Go value of type {_ENVELOPE}"
+        raise unrecognized(data, kind.kind, f"couldn't get version/kind; json parse error: {text}")
+    api_version = value.get("apiVersion") or kind.api_version
+    name = value.get("kind") or kind.kind
+    for key, text in (("apiVersion", api_version), ("kind", name)):
+        if not isinstance(text, str):
+            shape = {list: "array", dict: "object", bool: "bool"}.get(type(text), "number")
+            why = f"json: cannot unmarshal {shape} into Go struct field .{key} of type string"
+            raise unrecognized(data, kind.kind, f"couldn't get version/kind; json parse error: {why}")
+    if (api_version, name) != (kind.api_version, kind.kind):
+        _other_kind(api_version, name, kind, registry)
+    return {**value, "apiVersion": api_version, "kind": name}
+
+
+def _other_kind(api_version: str, name: str, kind: Kind, registry: Registry) -> None:
+    group, _, version = api_version.rpartition("/")
+    known = registry.schemas.type(group, version, name) is not None
+    if kind.custom:
+        raise errors.bad_request(
+            f"the API version in the data ({api_version}) does not match the expected API version ({kind.api_version})"
+            if name == kind.kind
+            else f"{name} in version {gojson.quote(version)} cannot be handled as a {kind.kind}: "
+            f"unable to decode {name} as {kind.kind}"
+        )
+    if known and name == kind.kind and kind.convert is not None:
+        raise errors.bad_request(
+            f"the API version in the data ({api_version}) does not match the expected API version ({kind.api_version})"
+        )
+    if known:
+        why = (
+            f"converting ({_go_package(group, version)}.{name}) to ({_internal(kind)}.{kind.kind}): unknown conversion"
+        )
+    else:
+        why = (
+            f'no kind "{name}" is registered for version "{api_version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
+        )
+    raise cannot_be_handled(name, version, kind, why)
+
+
+def _go_package(group: str, version: str) -> str:
+    return version
+
+
+def _internal(kind: Kind) -> str:
+    return kind.group.partition(".")[0] or "core"
+
+
+def cannot_be_handled(name: str, version: str, kind: Kind, why: str) -> StatusError:
+    return errors.bad_request(f'{name} in version "{version}" cannot be handled as a {kind.kind}: {why}')
+
+
+def _strict(
+    request: Request, kind: Kind, obj: Object, data: bytes, media: str, schema: Type | None, validation: str
+) -> None:
+    faults = strict_faults(obj, data, media, schema)
+    if not faults:
+        return
+    if validation == "Strict":
+        raise cannot_be_handled(kind.kind, kind.version, kind, f"strict decoding error: {_joined(faults)}")
+    request.warnings.extend(faults)
+
+
+def strict_faults(obj: Object, data: bytes, media: str, schema: Type | None) -> list[str]:
+    """Duplicate and unknown fields, in the order in which the real server names them."""
+    if media == YAML:
+        faults = yaml_duplicates(data)
+    elif media == JSON and data:
+        faults = duplicate_fields(data, schema)
+    else:
+        faults = []
+    return faults + unknown_fields(obj, schema) if schema is not None else faults
+
+
+def _joined(faults: list[str]) -> str:
+    """go-yaml collects its errors under one head line."""
+    lines = [fault for fault in faults if re.match(r"line \d+: ", fault)]
+    rest = [fault for fault in faults if fault not in lines]
+    head = ["yaml: unmarshal errors:\n" + "\n".join(f"  {line}" for line in lines)] if lines else []
+    return ", ".join(head + rest)
+
+
+def typed(obj: Object, kind: Kind, schema: Type | None) -> Object:
+    """The object as the Go types hold it. Raises 400."""
+    if schema is None:
+        return obj
+    try:
+        return decode(obj, schema)
+    except DecodeError as error:
+        raise cannot_be_handled(kind.kind, kind.version, kind, str(error)) from None
+
+
+def typed_options(value: Any, data: bytes, request: Request) -> dict[str, Any]:
+    """A DeleteOptions body. Raises 400."""
+    name = "DeleteOptions"
+    if not isinstance(value, dict):
+        value = identified(value, data, Kind("", "v1", name, "", False), request.server.registry)
+    schema = request.server.registry.schemas.definition("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions")
+    stated = value.get("kind") or name
+    if stated != name:
+        version = str(value.get("apiVersion", "")).rpartition("/")[2]
+        raise errors.bad_request(
+            f'{stated} in version "{version}" cannot be handled as a {name}: '
+            f"converting ({version}.{stated}) to (v1.{name}): unknown conversion"
+        )
+    try:
+        return decode(value, schema)
+    except DecodeError as error:
+        raise errors.bad_request(f'{name} in version "v1" cannot be handled as a {name}: {error}') from None

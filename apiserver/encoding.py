@@ -1,0 +1,64 @@
+"""Objects <-> stored bytes. An object is encoded once, with a hole where its resourceVersion goes."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import orjson
+
+from apiserver.kinds.kind import Kind, Object
+from apiserver.storage.types import Record
+
+_HOLE = secrets.token_hex(16)
+"""Stands for the resourceVersion while encoding. Random for each process, so that no client can send it."""
+_HOLE_BYTES = _HOLE.encode()
+
+
+def template(obj: Object) -> tuple[bytes, bytes]:
+    """The JSON around the resourceVersion digits: kind and apiVersion first, as `list_item` relies on."""
+    metadata = {**obj["metadata"], "resourceVersion": _HOLE}
+    ordered = {"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": metadata}
+    ordered |= {key: value for key, value in obj.items() if key not in ordered}
+    before, _, after = orjson.dumps(ordered).partition(_HOLE_BYTES)
+    return before, after
+
+
+def decode(record: Record) -> Object:
+    """The object of a record: a fresh copy, the caller's to change."""
+    found: Object = orjson.loads(record.data)
+    return found
+
+
+def head(kind: Kind) -> bytes:
+    """What the stored bytes of a kind begin with."""
+    return b'{"kind":"%s","apiVersion":"%s",' % (kind.kind.encode(), kind.api_version.encode())
+
+
+def as_version(kind: Kind, record: Record) -> bytes:
+    """The bytes of a record as `kind`'s version shows them."""
+    if kind.convert is None or record.data.startswith(head(kind)):
+        return record.data
+    return orjson.dumps(kind.convert(orjson.loads(record.data), kind.api_version))
+
+
+def object_as_version(kind: Kind, record: Record) -> Object:
+    """The decoded object in `kind`'s version."""
+    obj: Object = orjson.loads(record.data)
+    if kind.convert is not None and obj["apiVersion"] != kind.api_version:
+        obj = kind.convert(obj, kind.api_version)
+    return obj
+
+
+def to_storage(kind: Kind, obj: Object) -> Object:
+    """The object in the version it is stored as."""
+    if kind.stored_as is None or kind.convert is None:
+        return obj
+    group, version = kind.stored_as
+    target = f"{group}/{version}" if group else version
+    return obj if obj["apiVersion"] == target else kind.convert(obj, target)
+
+
+def dumps(value: Any, pretty: bool = False) -> bytes:
+    """JSON of an answer that is no stored object."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2) if pretty else orjson.dumps(value)

@@ -1,0 +1,228 @@
+"""get and list: stored bytes between a header and a tail; nothing is decoded unless the client asked for another form."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import orjson
+
+from apiserver import errors, listoptions, negotiation, table
+from apiserver.encoding import as_version, head, object_as_version
+from apiserver.handlers.commit import key_of
+from apiserver.handlers.respond import encode, go_type, include, object_response, pretty, table_of
+from apiserver.kinds.kind import Kind, Object
+from apiserver.listoptions import ListOptions
+from apiserver.request import Response
+from apiserver.storage.types import Compacted, Record
+from miniplane.apimachinery.selectors import FieldSelector
+
+if TYPE_CHECKING:
+    from apiserver.request import Request
+
+EXPIRED = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+    "without the continue parameter, or use the continue token in this response to retrieve the remainder of the "
+    "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
+    "modified, or deleted between the time the first chunk was returned and now may show up in the list."
+)
+
+
+def find(request: Request) -> Record:
+    """The stored object that the URL names. Raises 404."""
+    record = request.server.store.get(key_of(request.kind, request.info.namespace, request.info.name))
+    if record is None:
+        raise errors.not_found(request.kind, request.info.name)
+    return record
+
+
+async def get(request: Request) -> Response:
+    """GET of one object."""
+    store = request.server.store
+    await store.consistent()
+    asked = request.info.param("resourceVersion")
+    if asked:
+        if not (asked.isascii() and asked.isdigit()):
+            why = f'strconv.ParseUint: parsing "{asked}": invalid syntax'
+            raise errors.plain_internal(f'resourceVersion: Invalid value: "{asked}": {why}')
+        if int(asked) > store.revision:
+            raise errors.too_large_resource_version(int(asked), store.revision)
+    return object_response(request, find(request), 200)
+
+
+async def list_objects(request: Request) -> Response:
+    """GET of a collection: filtered, paged, at the revision that was asked for."""
+    options = listoptions.parse(request.info, request.kind, watch=False)
+    await request.server.store.consistent()
+    page = await select(request, options)
+    return render(request, page)
+
+
+class Page:
+    """What a list answers. `remaining`: how many more there are, None where unknown."""
+
+    __slots__ = ("records", "remaining", "revision", "token")
+
+    def __init__(self, records: Sequence[Record], revision: int, token: str = "", remaining: int | None = None) -> None:
+        self.records, self.revision, self.token, self.remaining = records, revision, token, remaining
+
+
+async def select(request: Request, options: ListOptions) -> Page:
+    """Find the records of a list. Raises 400, 410, 504."""
+    kind, store = request.kind, request.server.store
+    namespace = request.info.namespace if kind.namespaced else ""
+    revision, start = _position(options, store.revision)
+    if revision == store.revision or options.resource_version == "0":
+        records = candidates(request, namespace, options)
+        revision = store.revision
+    else:
+        try:
+            records = await store.snapshot(kind.resource, namespace, revision)
+        except Compacted:
+            raise _too_old(options, kind, start, store.revision) from None
+    if start:
+        records = [record for record in records if _order(kind, record) >= start]
+    if options.selective:
+        records = matching(kind, records, options)
+    limit = options.limit if options.resource_version != "0" or options.token else 0
+    if limit <= 0 or len(records) <= limit:
+        return Page(records, revision)
+    token = encode_token(revision, _order(kind, records[limit]))
+    return Page(records[:limit], revision, token, None if options.selective else len(records) - limit)
+
+
+def candidates(request: Request, namespace: str, options: ListOptions) -> Sequence[Record]:
+    """The current records that may match: one by name, those of an indexed label, or the collection."""
+    store, kind = request.server.store, request.kind
+    name = options.fields.exact("metadata.name")
+    if name is not None and (namespace or not kind.namespaced):
+        record = store.get(key_of(kind, namespace, name))
+        return [record] if record is not None else []
+    return store.list(kind.resource, namespace, label_index=options.labels.equality())
+
+
+def _order(kind: Kind, record: Record) -> str:
+    return f"{record.key.namespace}/{record.key.name}" if kind.namespaced else record.key.name
+
+
+def _position(options: ListOptions, current: int) -> tuple[int, str]:
+    """(revision to list at, first key) of a request. Raises 400, 504."""
+    if options.token:
+        if options.resource_version not in ("", "0"):
+            raise errors.bad_request("specifying resource version is not allowed when using continue")
+        revision, start = decode_token(options.token)
+        return (revision if revision > 0 else current), start
+    version = options.resource_version
+    if not version:
+        return current, ""
+    if not (version.isascii() and version.isdigit()):
+        why = f'strconv.ParseUint: parsing "{version}": invalid syntax'
+        raise errors.bad_request(f'resourceVersion: Invalid value: "{version}": {why}')
+    asked = int(version)
+    if asked > current:
+        raise errors.too_large_resource_version(asked, current)
+    exact = options.match == "Exact" or (not options.match and options.limit > 0 and asked > 0)
+    return (asked if exact else current), ""
+
+
+def _too_old(options: ListOptions, kind: Kind, start: str, current: int) -> Exception:
+    if options.token:
+        return errors.expired(EXPIRED, encode_token(-1, start))
+    return errors.expired("The resourceVersion for the provided list is too old.")
+
+
+def encode_token(revision: int, start: str) -> str:
+    """A continue token: where the next page starts, and at which revision."""
+    body = orjson.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": start})
+    return base64.urlsafe_b64encode(body).rstrip(b"=").decode()
+
+
+def decode_token(token: str) -> tuple[int, str]:
+    """Raises 400 for anything that `encode_token` did not make."""
+    try:
+        padded = token + "=" * (-len(token) % 4)
+        value = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        version, revision, start = value["v"], value["rv"], value["start"]
+        if version != "meta.k8s.io/v1" or not isinstance(revision, int) or not isinstance(start, str):
+            raise ValueError(token)
+    except (ValueError, KeyError, TypeError):
+        raise errors.bad_request("continue key is not valid: illegal base64 data at input byte 0") from None
+    return revision, start
+
+
+def matching(kind: Kind, records: Sequence[Record], options: ListOptions) -> list[Record]:
+    """The records that fit both selectors."""
+    labels, fields = options.labels, options.fields
+    if not labels.empty:
+        records = [record for record in records if labels.matches(record.labels)]
+    if not fields.empty:
+        records = [record for record in records if fields_match(kind, record, fields)]
+    return list(records)
+
+
+def fields_match(kind: Kind, record: Record, fields: FieldSelector) -> bool:
+    """Whether a record fits a field selector; decodes it only for fields other than name and namespace."""
+    known = {"metadata.name": record.key.name, "metadata.namespace": record.key.namespace}
+    if any(name not in known for name, _, _ in fields.requirements):
+        known.update(kind.strategy.field_values(object_as_version(kind, record)))
+    return fields.matches(known)
+
+
+def render(request: Request, page: Page) -> Response:
+    """A page as a list of the kind, a Table, or PartialObjectMetadata."""
+    output, kind = request.output, request.kind
+    metadata = list_metadata(page)
+    if output.transform:
+        return _transformed(request, page, metadata)
+    if output.media != negotiation.JSON or pretty(request):
+        items = [orjson.loads(item) for item in items_of(kind, page.records)]
+        value = {"kind": kind.list_name, "apiVersion": kind.api_version, "metadata": metadata, "items": items}
+        body, media = encode(value, output, pretty(request))
+        return Response(200, body, media)
+    if kind.custom:
+        metadata.setdefault("continue", "")
+    opening = {"kind": kind.list_name, "apiVersion": kind.api_version, "metadata": metadata}
+    items = b",".join(items_of(kind, page.records))
+    return Response(200, orjson.dumps(opening)[:-1] + b',"items":[' + items + b"]}")
+
+
+def list_metadata(page: Page) -> Object:
+    metadata: Object = {"resourceVersion": str(page.revision)}
+    if page.token:
+        metadata["continue"] = page.token
+        if page.remaining is not None:
+            metadata["remainingItemCount"] = page.remaining
+    return metadata
+
+
+def items_of(kind: Kind, records: Sequence[Record]) -> list[bytes]:
+    """The items of a list: built-in kinds leave out kind and apiVersion there, as Go's typed lists do."""
+    if kind.custom:
+        return [as_version(kind, record) for record in records]
+    opening = head(kind)
+    cut = len(opening)
+    if kind.convert is None:
+        return [b"{" + record.data[cut:] for record in records]
+    return [b"{" + as_version(kind, record)[cut:] for record in records]
+
+
+def _transformed(request: Request, page: Page, metadata: Object) -> Response:
+    output, kind = request.output, request.kind
+    if output.transform == "PartialObjectMetadata":
+        why = f"you requested PartialObjectMetadata, but the requested object is a list (*{go_type(kind)}List)"
+        raise errors.not_acceptable_transform(why)
+    objects = [object_as_version(kind, record) for record in page.records]
+    if output.transform == "Table":
+        columns = table.columns_of(kind)
+        included = include(request)
+        value = table_of(request, [table.row(columns, obj, included, output.version) for obj in objects], metadata)
+    else:
+        value = {
+            "kind": "PartialObjectMetadataList",
+            "apiVersion": f"meta.k8s.io/{output.version}",
+            "metadata": metadata,
+            "items": [table.partial_metadata(obj, output.version) for obj in objects] or None,
+        }
+    body, media = encode(value, output, pretty(request))
+    return Response(200, body, media)

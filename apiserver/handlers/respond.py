@@ -1,0 +1,144 @@
+"""Objects and errors -> answers in the representation that was negotiated."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from apiserver import errors, negotiation, table
+from apiserver.encoding import as_version, dumps
+from apiserver.kinds.kind import Kind, Object
+from apiserver.negotiation import JSON, PROTOBUF, YAML, Output
+from apiserver.request import Response
+from apiserver.storage.types import Record
+from miniplane.apimachinery.status import StatusError
+
+if TYPE_CHECKING:
+    from apiserver.request import Request
+
+GZIP_FROM = 128 * 1024
+"""Bodies above this many bytes are compressed for clients that ask for gzip (kube-apiserver's threshold)."""
+
+
+def object_response(request: Request, found: Record | Object, status: int) -> Response:
+    """One object: the stored bytes as they are where the client wants plain JSON."""
+    output = request.output
+    if isinstance(found, Record):
+        data = as_version(request.kind, found)
+        if output == negotiation.PLAIN and not request.info.query.get("pretty"):
+            return Response(status, data)
+        found = orjson.loads(data)
+    return value_response(request, transformed(request, found), status)
+
+
+def transformed(request: Request, obj: Object) -> Object:
+    """The object as the asked-for Table or PartialObjectMetadata. Raises 406."""
+    output = request.output
+    if not output.transform:
+        return obj
+    if output.transform == "PartialObjectMetadataList":
+        why = f"you requested PartialObjectMetadataList, but the requested object is not a list (*{go_type(request.kind)})"
+        raise errors.not_acceptable_transform(why)
+    if output.transform == "PartialObjectMetadata":
+        return table.partial_metadata(obj, output.version)
+    return table_of(
+        request,
+        [table.row(table.columns_of(request.kind), obj, include(request), output.version)],
+        {"resourceVersion": obj["metadata"].get("resourceVersion", "")},
+    )
+
+
+def go_type(kind: Kind) -> str:
+    """The internal Go type as errors print it."""
+    if kind.custom:
+        return "unstructured.Unstructured"
+    return f"{kind.group.partition('.')[0] or 'core'}.{kind.kind}"
+
+
+def include(request: Request) -> str:
+    """The includeObject option of Tables. Raises 400."""
+    value = request.info.param("includeObject")
+    if value not in ("", "None", "Metadata", "Object"):
+        why = f"includeObject: Invalid value: {orjson.dumps(value).decode()}: must be 'Metadata', 'Object', 'None', or empty"
+        raise errors.bad_request(f"Unable to convert to Table as requested: {why}")
+    return value
+
+
+def table_of(request: Request, rows: list[Object], metadata: Object) -> Object:
+    return {
+        "kind": "Table",
+        "apiVersion": f"meta.k8s.io/{request.output.version}",
+        "metadata": metadata,
+        "columnDefinitions": table.definitions(table.columns_of(request.kind)),
+        "rows": rows,
+    }
+
+
+def value_response(request: Request, value: Any, status: int) -> Response:
+    """Any API object (not stored, or transformed) in the negotiated media type."""
+    body, media = encode(value, request.output, pretty(request))
+    return Response(status, body, media)
+
+
+def pretty(request: Request) -> bool:
+    """Indented JSON: asked for by `pretty`, or by a browser or curl that says nothing else (as the real server)."""
+    return request.output.pretty or (bool(request.info.query.get("pretty")) and request.info.flag("pretty"))
+
+
+def encode(value: Any, output: Output, indent: bool = False) -> tuple[bytes, str]:
+    """(body, media type)."""
+    if output.media == YAML:
+        return to_yaml(value), YAML
+    if output.media == PROTOBUF:
+        from apiserver.protobuf.codec import encode as encode_protobuf
+
+        return encode_protobuf(value), PROTOBUF
+    body = dumps(value, indent)
+    return (body + b"\n" if indent else body), JSON
+
+
+def to_yaml(value: Any) -> bytes:
+    """YAML as sigs.k8s.io/yaml writes it: sorted keys, block style, no wrapped lines."""
+    from apiserver.yamlout import dump
+
+    return dump(value).encode()
+
+
+def status_response(error: StatusError, accept: str) -> Response:
+    """An error as a Status object."""
+    headers = [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
+    output = Output(negotiation.error_media(accept)) if accept else negotiation.PLAIN
+    body, media = encode(error.body(), output)
+    return Response(error.code, body, media, headers)
+
+
+def success_status(kind: Kind, name: str, uid: str) -> Object:
+    """What DELETE answers for most kinds."""
+    details = {"name": name, "group": kind.group, "kind": kind.plural, "uid": uid}
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "details": {key: value for key, value in details.items() if value},
+    }
+
+
+async def compressed(request: Request, response: Response) -> Response:
+    """gzip for large answers to clients that take it; the work is done beside the event loop."""
+    size = len(response.body) if response.chunks is None else sum(map(len, response.chunks))
+    if size < GZIP_FROM or b"gzip" not in request.headers.get(b"accept-encoding", b""):
+        return response
+    parts = response.chunks if response.chunks is not None else [response.body]
+    response.body = await asyncio.get_running_loop().run_in_executor(None, _gzip, parts)
+    response.chunks = None
+    response.headers += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
+    return response
+
+
+def _gzip(parts: list[bytes]) -> bytes:
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    return b"".join([packer.compress(part) for part in parts] + [packer.flush()])

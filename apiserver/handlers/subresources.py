@@ -1,0 +1,91 @@
+"""Subresources that are no plain view of an object: projections such as scale, and calls such as binding."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import orjson
+
+from apiserver import errors, writeoptions
+from apiserver.body import read_object
+from apiserver.encoding import decode, object_as_version
+from apiserver.handlers import patch as patches
+from apiserver.handlers import read
+from apiserver.handlers.respond import value_response
+from apiserver.handlers.write import check_name, context_of, modify
+from apiserver.kinds.kind import Kind, Object, Projection
+from apiserver.storage.types import Record
+
+if TYPE_CHECKING:
+    from apiserver.request import Request, Response
+    from apiserver.writeoptions import WriteOptions
+
+Call = Callable[["Request"], Awaitable["Response"]]
+
+
+def _view(request: Request) -> tuple[Projection, Kind]:
+    assert request.subresource is not None
+    assert request.subresource.projection is not None
+    group, version, name = request.subresource.gvk or (request.kind.group, request.kind.version, request.kind.kind)
+    return request.subresource.projection, Kind(group, version, name, request.kind.plural, request.kind.namespaced)
+
+
+def _object(found: Record | Object) -> Object:
+    return decode(found) if isinstance(found, Record) else found
+
+
+async def get_projection(request: Request) -> Response:
+    """GET of a view (scale)."""
+    projection, _ = _view(request)
+    obj = object_as_version(request.kind, read.find(request))
+    return value_response(request, projection.read(obj), 200)
+
+
+async def update_projection(request: Request) -> Response:
+    """PUT of a view."""
+    options = writeoptions.parse(request.info, "UpdateOptions")
+    projection, kind = _view(request)
+    body = await read_object(request, kind, options.field_validation)
+    check_name(request, body)
+    changed = await _write(request, options, lambda view: body)
+    return value_response(request, projection.read(changed), 200)
+
+
+async def patch_projection(request: Request) -> Response:
+    """PATCH of a view."""
+    options = writeoptions.parse(request.info, "PatchOptions", apply=False)
+    projection, kind = _view(request)
+    media = patches.patch_type(request)
+    if media == patches.APPLY_PATCH:
+        raise errors.unsupported_patch_type(patches.CUSTOM_TYPES[:2])
+    data = await request.body()
+    outer = request.kind
+
+    def change(view: Object) -> Object:
+        request.kind = kind
+        try:
+            return patches.patched(request, media, data, view, options)
+        finally:
+            request.kind = outer
+
+    changed = await _write(request, options, change)
+    return value_response(request, projection.read(changed), 200)
+
+
+async def _write(request: Request, options: WriteOptions, change: Callable[[Object], Object]) -> Object:
+    projection, view_kind = _view(request)
+    context = context_of(request, options)
+
+    def through(live: Object) -> Object:
+        view = change(projection.read(live))
+        version = (view.get("metadata") or {}).get("resourceVersion", "")
+        if version not in ("", "0", live["metadata"]["resourceVersion"]):
+            raise errors.conflict(request.kind, request.info.name, errors.MODIFIED)
+        new: Object = orjson.loads(orjson.dumps(live))
+        faults = projection.write(new, view, context)
+        if faults:
+            raise errors.invalid(view_kind.group, view_kind.kind, request.info.name, faults)
+        return new
+
+    return _object(await modify(request, options, through))

@@ -1,0 +1,349 @@
+"""create, update and patch: generic code owns the verb and its order, the strategy owns the kind."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import orjson
+
+from apiserver import errors, validation, writeoptions
+from apiserver.body import read_object
+from apiserver.encoding import object_as_version
+from apiserver.handlers.commit import (
+    check_preconditions,
+    deletion_of,
+    key_of,
+    must_be_specified,
+    submit,
+    unparsable_version,
+)
+from apiserver.handlers.respond import object_response
+from apiserver.kinds.kind import Context, Kind, Object, Strategy
+from apiserver.managers import track
+from apiserver.storage.types import Exists, Record, Stale
+from apiserver.writeoptions import WriteOptions
+
+if TYPE_CHECKING:
+    from apiserver.request import Request, Response
+    from apiserver.server import App
+
+SYSTEM_METADATA = ("selfLink", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+"""apimachinery's `rand.String`: no vowels, no characters that look alike."""
+GENERATED_LENGTH, NAME_LIMIT, NAME_ATTEMPTS = 5, 63, 8
+UPDATE_ATTEMPTS = 64
+
+Update = Callable[[Object], Object]
+"""Makes the new object from the live one; runs again when another writer was faster."""
+
+
+def context_of(request: Request, options: WriteOptions) -> Context:
+    return Context(
+        cluster=request.server.cluster,
+        user=request.user,
+        namespace=request.info.namespace if request.kind.namespaced else "",
+        now=request.server.now(),
+        dry_run=options.dry_run,
+        subresource=request.info.subresource,
+        options={"request": request},
+        warnings=request.warnings,
+    )
+
+
+async def create(request: Request) -> Response:
+    """POST to a collection."""
+    options = writeoptions.parse(request.info, "CreateOptions")
+    obj = await read_object(request, request.kind, options.field_validation)
+    record_or_object = await create_object(request, obj, options)
+    return object_response(request, record_or_object, 201)
+
+
+async def create_object(
+    request: Request, obj: Object, options: WriteOptions, *, default: bool = True
+) -> Record | Object:
+    """Create a decoded object; answers the record, or the object itself for a dry run. Raises StatusError."""
+    kind, strategy = request.kind, request.kind.strategy
+    context = context_of(request, options)
+    metadata = obj.setdefault("metadata", {})
+    place(kind, metadata, context.namespace)
+    if default:
+        strategy.default(obj)
+    await request.server.admission.mutate(request, kind, obj, None, context)
+    version = metadata.pop("resourceVersion", "")
+    generate = bool(metadata.get("generateName")) and not metadata.get("name")
+    for _ in range(NAME_ATTEMPTS if generate else 1):
+        if generate:
+            metadata["name"] = generated(metadata["generateName"])
+        prepared = orjson.loads(orjson.dumps(obj)) if generate else obj
+        finish_create(request, strategy, prepared, context, options)
+        if version and version != "0":
+            raise errors.plain_internal("resourceVersion should not be set on objects to be created")
+        await request.server.admission.validate(request, kind, prepared, None, context)
+        try:
+            return await _store_new(request, strategy, prepared, context)
+        except Exists:
+            if not generate:
+                raise _exists(request.server, kind, prepared) from None
+    raise errors.generate_name_conflict(kind, metadata["name"])
+
+
+async def _store_new(request: Request, strategy: Strategy, obj: Object, context: Context) -> Record | Object:
+    app, kind = request.server, request.kind
+    metadata = obj["metadata"]
+    if context.dry_run and app.store.get(key_of(kind, context.namespace, metadata["name"])) is not None:
+        raise Exists(key_of(kind, context.namespace, metadata["name"]))
+    record = await submit(app, kind, strategy, obj, None, 0, context)
+    return record if record is not None else obj
+
+
+def _exists(app: App, kind: Kind, obj: Object) -> Exception:
+    error = errors.already_exists(kind, obj["metadata"]["name"])
+    live = app.store.get(key_of(kind, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]))
+    if live is not None and object_as_version(kind, live)["metadata"].get("deletionTimestamp"):
+        error.message = f"object is being deleted: {error.message}"
+    return error
+
+
+def place(kind: Kind, metadata: Object, namespace: str) -> None:
+    """Put the namespace of the URL into the object. Raises 400 where the object names another one."""
+    if not kind.namespaced:
+        metadata.pop("namespace", None)
+        return
+    if metadata.get("namespace", namespace) != namespace:
+        raise errors.bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    metadata["namespace"] = namespace
+
+
+def generated(prefix: str) -> str:
+    """A name from generateName: cut to fit, five random characters behind it."""
+    suffix = "".join(secrets.choice(NAME_ALPHABET) for _ in range(GENERATED_LENGTH))
+    return prefix[: NAME_LIMIT - GENERATED_LENGTH] + suffix
+
+
+def finish_create(request: Request, strategy: Strategy, obj: Object, context: Context, options: WriteOptions) -> None:
+    """rest.BeforeCreate: system metadata, the strategy's preparation, managed fields, validation. Raises 422."""
+    kind, metadata = request.kind, obj["metadata"]
+    for name in SYSTEM_METADATA:
+        metadata.pop(name, None)
+    metadata["uid"] = str(uuid.uuid4())
+    metadata["creationTimestamp"] = context.now
+    if strategy.has_generation:
+        metadata["generation"] = 1
+    strategy.prepare_for_create(obj, context)
+    drop_empty(metadata)
+    track(request, None, obj, options, context)
+    faults = validation.object_meta(metadata, kind.namespaced, strategy.validate_name)
+    faults += strategy.validate(obj, context)
+    if faults:
+        raise errors.invalid(kind.group, kind.kind, metadata.get("name", ""), faults)
+    request.warnings.extend(strategy.warnings(obj, None, context))
+
+
+def drop_empty(metadata: Object) -> None:
+    """Empty maps and lists of the metadata vanish, as Go's omitempty has it."""
+    for name in ("labels", "annotations", "finalizers", "ownerReferences", "managedFields", "generateName"):
+        if name in metadata and not metadata[name]:
+            del metadata[name]
+
+
+async def update(request: Request) -> Response:
+    """PUT of an object, or of its status or another subresource that is the object itself."""
+    options = writeoptions.parse(request.info, "UpdateOptions")
+    obj = await read_object(request, request.kind, options.field_validation)
+    check_name(request, obj)
+    app, kind, strategy = request.server, request.kind, request.kind.strategy
+    metadata = obj.setdefault("metadata", {})
+    place(kind, metadata, request.info.namespace)
+    live = app.store.get(key_of(kind, request.info.namespace, request.info.name))
+    if live is None and strategy.create_on_update and not request.subresource:
+        return await _create_on_update(request, obj, options)
+    unparsable_version(metadata.get("resourceVersion", ""))
+    result = await modify(
+        request, options, lambda current: _replacement(kind, strategy, obj, current), conditional=True
+    )
+    return object_response(request, result, 200)
+
+
+async def _create_on_update(request: Request, obj: Object, options: WriteOptions) -> Response:
+    if obj["metadata"].get("uid"):
+        raise errors.conflict(request.kind, request.info.name, _missing_for_uid(request, obj))
+    if obj["metadata"].get("resourceVersion") not in (None, "", "0"):
+        raise errors.not_found(request.kind, request.info.name)
+    return object_response(request, await create_object(request, obj, options), 201)
+
+
+def _missing_for_uid(request: Request, obj: Object) -> str:
+    from apiserver.handlers.commit import storage_path
+
+    where = storage_path(request.kind, request.info.namespace, request.info.name)
+    return (
+        f"StorageError: invalid object, Code: 4, Key: {where}, ResourceVersion: 0, AdditionalErrorMsg: "
+        f"Precondition failed: UID in precondition: {obj['metadata']['uid']}, UID in object meta: "
+    )
+
+
+def check_name(request: Request, obj: Object) -> None:
+    """The name in the body must be the one in the URL. Raises 400."""
+    name, wanted = (obj.get("metadata") or {}).get("name", ""), request.info.name
+    if not name:
+        raise errors.bad_request(
+            f"the name of the object ({wanted} based on URL) was undeterminable: name must be provided"
+        )
+    if name != wanted:
+        raise errors.bad_request(f"the name of the object ({name}) does not match the name on the URL ({wanted})")
+
+
+def _replacement(kind: Kind, strategy: Strategy, obj: Object, live: Object) -> Object:
+    """A PUT's object against the live one: preconditions, then a copy to work on."""
+    metadata = obj["metadata"]
+    version = metadata.get("resourceVersion", "")
+    uid = metadata.get("uid")
+    if uid:
+        check_preconditions(kind, live, uid, None)
+    if version in ("", "0"):
+        if not strategy.unconditional_update:
+            raise must_be_specified(kind, metadata["name"])
+    elif version != live["metadata"]["resourceVersion"]:
+        raise errors.conflict(kind, metadata["name"], errors.MODIFIED)
+    copied: Object = orjson.loads(orjson.dumps(obj))
+    return copied
+
+
+async def modify(
+    request: Request, options: WriteOptions, change: Update, *, conditional: bool = False
+) -> Record | Object:
+    """Read, change, check and commit an existing object, again when another writer was faster. Raises StatusError.
+
+    `change` gets a copy of the live object in the request's version.
+    """
+    app, kind = request.server, request.kind
+    key = key_of(kind, request.info.namespace, request.info.name)
+    for _ in range(UPDATE_ATTEMPTS):
+        live = app.store.get(key)
+        if live is None:
+            raise errors.not_found(kind, request.info.name)
+        old = object_as_version(kind, live)
+        new = change(object_as_version(kind, live))
+        try:
+            return await _commit_update(request, options, live, old, new)
+        except Stale:
+            continue
+    raise errors.conflict(kind, request.info.name, errors.MODIFIED)
+
+
+async def _commit_update(
+    request: Request, options: WriteOptions, live: Record, old: Object, new: Object
+) -> Record | Object:
+    kind = request.kind
+    context = context_of(request, options)
+    strategy = strategy_of(request)
+    strategy.default(new)
+    carry_metadata(new, old)
+    await request.server.admission.mutate(request, kind, new, old, context)
+    finish_update(request, strategy, new, old, context, options)
+    await request.server.admission.validate(request, kind, new, old, context)
+    if unchanged(new, old):
+        return live if not context.dry_run else old
+    if may_go(kind.strategy, new):
+        return await _last_finalizer_gone(request, live, old, new, context)
+    record = await submit(request.server, kind, kind.strategy, new, old, live.revision, context)
+    return record if record is not None else new
+
+
+def strategy_of(request: Request) -> Strategy:
+    """The rules of this write: the kind's, or those of the subresource."""
+    if request.subresource is not None and request.subresource.strategy is not None:
+        return request.subresource.strategy
+    return request.kind.strategy
+
+
+def carry_metadata(new: Object, old: Object) -> None:
+    """What no client may change in metadata comes from the live object."""
+    metadata, before = new["metadata"], old["metadata"]
+    metadata["resourceVersion"] = before["resourceVersion"]
+    for name in SYSTEM_METADATA:
+        if name in before:
+            metadata[name] = before[name]
+        else:
+            metadata.pop(name, None)
+    if "generateName" in before and "generateName" not in metadata:
+        metadata["generateName"] = before["generateName"]
+
+
+def finish_update(
+    request: Request, strategy: Strategy, new: Object, old: Object, context: Context, options: WriteOptions
+) -> None:
+    """rest.BeforeUpdate: preparation, generation, managed fields, validation. Raises 422."""
+    kind, metadata = request.kind, new["metadata"]
+    status_write = request.info.subresource == "status"
+    if strategy.has_generation and "generation" in old["metadata"]:
+        metadata["generation"] = old["metadata"]["generation"]
+    if status_write:
+        strategy.prepare_for_status_update(new, old, context)
+    else:
+        strategy.prepare_for_update(new, old, context)
+    drop_empty(metadata)
+    if strategy.has_generation and not status_write and metadata.get("generation") == old["metadata"].get("generation"):
+        bump_generation(new, old)
+    track(request, old, new, options, context)
+    faults = validation.object_meta(metadata, kind.namespaced, strategy.validate_name)
+    faults += validation.object_meta_update(metadata, old["metadata"])
+    if status_write:
+        faults += strategy.validate_status_update(new, old, context)
+    else:
+        faults += strategy.validate_update(new, old, context)
+    if faults:
+        raise errors.invalid(kind.group, kind.kind, metadata.get("name", ""), faults)
+    request.warnings.extend(strategy.warnings(new, old, context))
+
+
+def bump_generation(new: Object, old: Object) -> None:
+    """metadata.generation counts changes of the desired state (API conventions, "Metadata")."""
+    outside = ("metadata", "status", "apiVersion", "kind")
+    if {k: v for k, v in new.items() if k not in outside} != {k: v for k, v in old.items() if k not in outside}:
+        new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
+
+
+def unchanged(new: Object, old: Object) -> bool:
+    """Whether a write would change nothing; the times of managed fields alone do not count."""
+    if new == old:
+        return True
+    return _without_managed(new) == _without_managed(old) and _managers(new) == _managers(old)
+
+
+def _without_managed(obj: Object) -> Object:
+    return {**obj, "metadata": {k: v for k, v in obj["metadata"].items() if k != "managedFields"}}
+
+
+def _managers(obj: Object) -> list[Object]:
+    entries = obj["metadata"].get("managedFields") or []
+    return [{k: v for k, v in entry.items() if k != "time"} for entry in entries]
+
+
+def may_go(strategy: Strategy, new: Object) -> bool:
+    """Whether this update ends a deletion: marked, no finalizer left, no grace to wait for."""
+    metadata = new["metadata"]
+    if not metadata.get("deletionTimestamp") or metadata.get("finalizers"):
+        return False
+    if not strategy.may_go(new):
+        return False
+    return metadata.get("deletionGracePeriodSeconds", 0) == 0
+
+
+async def _last_finalizer_gone(
+    request: Request, live: Record, old: Object, new: Object, context: Context
+) -> Record | Object:
+    """The update becomes the deletion: the event shows the content before it, the answer the one after it, with the
+    old resourceVersion (as the real server does)."""
+    if not context.dry_run:
+        app, kind = request.server, request.kind
+        from apiserver.handlers.commit import companion_writes
+
+        gone = companion_writes(app, kind.strategy.companions(None, old, context))
+        await app.store.submit([deletion_of(kind, old, live.revision), *gone])
+    return new

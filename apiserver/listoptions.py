@@ -1,0 +1,124 @@
+"""ListOptions: parsing and validation (apimachinery's `internalversion/validation`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from apiserver import errors, validation
+from apiserver.field import FieldError, forbidden, not_supported
+from apiserver.kinds.kind import Kind
+from apiserver.writeoptions import integer
+from miniplane.apimachinery.selectors import FieldSelector, LabelSelector
+
+if TYPE_CHECKING:
+    from apiserver.requestinfo import RequestInfo
+
+GENERIC_FIELDS = ("metadata.name", "metadata.namespace")
+
+
+@dataclass(slots=True)
+class ListOptions:
+    """resource_version: "" where the client names none. timeout: seconds or None."""
+
+    labels: LabelSelector
+    fields: FieldSelector
+    resource_version: str = ""
+    match: str = ""
+    limit: int = 0
+    token: str = ""
+    timeout: int | None = None
+    bookmarks: bool = False
+    send_initial: bool | None = None
+
+    @property
+    def selective(self) -> bool:
+        return not (self.labels.empty and self.fields.empty)
+
+
+def parse(info: RequestInfo, kind: Kind, *, watch: bool) -> ListOptions:
+    """The options of a list, watch or deletecollection. Raises 400, 422."""
+    options = ListOptions(
+        labels=_labels(info.param("labelSelector")),
+        fields=_fields(info.param("fieldSelector"), kind),
+        resource_version=info.param("resourceVersion"),
+        match=info.param("resourceVersionMatch"),
+        limit=_number(info, "limit") or 0,
+        token=info.param("continue"),
+        timeout=_number(info, "timeoutSeconds"),
+        bookmarks=info.flag("allowWatchBookmarks"),
+        send_initial=info.flag("sendInitialEvents") if "sendInitialEvents" in info.query else None,
+    )
+    faults = _faults(options, watch)
+    if faults:
+        raise errors.invalid_options("ListOptions", faults)
+    return options
+
+
+def _number(info: RequestInfo, name: str) -> int | None:
+    return integer(info.param(name)) if name in info.query else None
+
+
+def _labels(text: str) -> LabelSelector:
+    if not text:
+        return LabelSelector()
+    try:
+        return LabelSelector.parse(text, key_errors=validation.qualified_name, value_errors=validation.label_value)
+    except ValueError as error:
+        raise errors.bad_request(str(error)) from None
+
+
+def _fields(text: str, kind: Kind) -> FieldSelector:
+    if not text:
+        return FieldSelector()
+    try:
+        selector = FieldSelector.parse(text)
+    except ValueError as error:
+        raise errors.bad_request(str(error)) from None
+    known = (*GENERIC_FIELDS, *kind.selectable_fields)
+    for field, _, _ in selector.requirements:
+        if field not in known or (field == "metadata.namespace" and not kind.namespaced and not kind.selectable_fields):
+            raise errors.bad_request(_unsupported(field, kind))
+    return selector
+
+
+def _unsupported(field: str, kind: Kind) -> str:
+    if kind.custom:
+        return f"field label not supported: {field}"
+    if kind.selectable_fields:
+        return f"field label not supported: {field}"
+    return f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+
+
+def _faults(options: ListOptions, watch: bool) -> list[FieldError]:
+    faults: list[FieldError] = []
+    match = "resourceVersionMatch"
+    if options.match:
+        if watch and options.send_initial is None:
+            faults.append(forbidden(match, f"{match} is forbidden for watch unless sendInitialEvents is provided"))
+        if not watch and not options.resource_version:
+            faults.append(forbidden(match, f"{match} is forbidden unless resourceVersion is provided"))
+        if options.token:
+            faults.append(forbidden(match, f"{match} is forbidden when continue is provided"))
+        if not watch and options.match not in ("Exact", "NotOlderThan"):
+            faults.append(not_supported(match, options.match, ("Exact", "NotOlderThan", "")))
+        if not watch and options.match == "Exact" and options.resource_version == "0":
+            faults.append(forbidden(match, f'{match} "exact" is forbidden for resourceVersion "0"'))
+    if watch:
+        faults += _watch_faults(options)
+    elif options.send_initial is not None:
+        faults.append(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+    return faults
+
+
+def _watch_faults(options: ListOptions) -> list[FieldError]:
+    faults: list[FieldError] = []
+    match = "resourceVersionMatch"
+    if options.send_initial is not None:
+        if options.match != "NotOlderThan":
+            faults.append(forbidden(match, f"sendInitialEvents requires setting {match} to NotOlderThan"))
+        if options.match and options.match != "NotOlderThan":
+            faults.append(not_supported(match, options.match, ("NotOlderThan",)))
+    if options.token and not options.match:
+        faults.append(forbidden(match, f"{match} is forbidden when continue is provided"))
+    return faults

@@ -1,0 +1,75 @@
+"""A request on its way through the house, and the answer on its way back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from apiserver import errors
+from apiserver.kinds.kind import Kind, Subresource, User
+from apiserver.negotiation import JSON, PLAIN, Output
+from apiserver.requestinfo import RequestInfo
+
+if TYPE_CHECKING:
+    from apiserver.server import App
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+BODY_LIMIT = 3 * 1024 * 1024
+"""kube-apiserver's `--max-request-body-bytes` default."""
+
+
+@dataclass(slots=True)
+class Request:
+    """`headers`: lower-case names, both sides bytes. `kind` and `subresource` are set once routing found them."""
+
+    server: App
+    info: RequestInfo
+    headers: dict[bytes, bytes]
+    receive: Receive
+    user: User
+    kind: Kind
+    subresource: Subresource | None = None
+    output: Output = PLAIN
+    warnings: list[str] = field(default_factory=list)
+
+    def header(self, name: bytes) -> str:
+        return self.headers.get(name, b"").decode("latin-1")
+
+    async def body(self) -> bytes:
+        """The whole body. Raises 413 as soon as it is known to be too large."""
+        declared = self.headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > BODY_LIMIT:
+            raise errors.too_large_body(BODY_LIMIT)
+        chunks: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > BODY_LIMIT:
+                raise errors.too_large_body(BODY_LIMIT)
+            chunks.append(chunk)
+            more = message.get("more_body", False)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was whole."""
+
+
+@dataclass(slots=True)
+class Response:
+    """An answer. `chunks` is sent part by part (large lists); `stream` is an endless body (watches)."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = JSON
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    chunks: list[bytes] | None = None
+    stream: AsyncIterator[bytes] | None = None

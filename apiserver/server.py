@@ -1,0 +1,248 @@
+"""The pipeline, in reading order: front door, authentication, what it means, authorization, the kind's handler, answer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from apiserver import errors, requestinfo
+from apiserver.admission import Admission
+from apiserver.auth.authentication import Authenticator
+from apiserver.auth.authorization import Authorizer
+from apiserver.cluster import StoredCluster
+from apiserver.discovery import Discovery
+from apiserver.handlers import HANDLERS
+from apiserver.handlers.respond import compressed, status_response
+from apiserver.kinds import KINDS
+from apiserver.kinds.kind import Kind, Object, User, subresource
+from apiserver.negotiation import PLAIN, negotiate
+from apiserver.registry import Registry
+from apiserver.request import ClientGone, Receive, Request, Response, Send
+from apiserver.requestinfo import RequestInfo
+from apiserver.storage.store import Store
+from miniplane.apimachinery.status import StatusError
+
+if TYPE_CHECKING:
+    from apiserver.options import Options
+
+log = logging.getLogger("miniplane.apiserver")
+Scope = dict[str, Any]
+NOT_FOUND = Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
+COLLECTION_VERBS = frozenset({"list", "watch", "create", "deletecollection"})
+ALL_NAMESPACES_VERBS = frozenset({"list", "watch"})
+KNOWN_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+
+
+class App:
+    """The API server as one ASGI callable."""
+
+    def __init__(self, options: Options, store: Store) -> None:
+        self.options = options
+        self.store = store
+        self.registry = Registry(KINDS, options.kubernetes_minor)
+        self.cluster = StoredCluster(store, options)
+        self.authenticator = Authenticator(options.tokens, options.anonymous_auth)
+        self.authorizer = Authorizer(self)
+        self.admission = Admission(options.admission_plugins())
+        self.discovery = Discovery(self.registry.kinds())
+        self.registry.listeners.append(self._kinds_changed)
+        self.checks: dict[str, Callable[[], bool | Awaitable[bool]]] = {"ping": lambda: True, "log": lambda: True}
+        self.draining = False
+        self._nonresource: Any = None
+
+    @property
+    def version(self) -> str:
+        """The Kubernetes version that we serve, major.minor."""
+        return f"1.{self.options.kubernetes_minor}"
+
+    def _kinds_changed(self) -> None:
+        self.discovery = Discovery(self.registry.kinds())
+        self.__dict__.pop("_openapi", None)
+
+    @property
+    def openapi(self) -> Any:
+        """OpenAPI documents of the served kinds, built when first asked for."""
+        if "_openapi" not in self.__dict__:
+            from apiserver.schema.openapi import OpenAPI
+
+            self.__dict__["_openapi"] = OpenAPI(self.registry.schemas, self.registry.kinds())
+        return self.__dict__["_openapi"]
+
+    @staticmethod
+    def now() -> str:
+        """The time of day for timestamps, RFC 3339 in UTC."""
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+    def complete_metadata(self, obj: Object) -> None:
+        """uid and creationTimestamp for an object that the server makes itself."""
+        import uuid
+
+        obj["metadata"].setdefault("uid", str(uuid.uuid4()))
+        obj["metadata"].setdefault("creationTimestamp", self.now())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._other_protocol(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        warnings: list[str] = []
+        try:
+            answer = await self._answer(scope, headers, receive, send, warnings)
+            if answer is None:
+                return
+        except StatusError as error:
+            answer = status_response(error, headers.get(b"accept", b"").decode("latin-1"))
+        except ClientGone:
+            return
+        except Exception:
+            log.exception("%s %s", scope["method"], scope["path"])
+            answer = status_response(errors.internal("the server has an error of its own; see its log"), "")
+        await _send(answer, warnings, send, scope["method"] == "HEAD")
+
+    async def _answer(
+        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send, warnings: list[str]
+    ) -> Response | None:
+        """The answer, or None where the non-resource application has sent it."""
+        raw_path = scope.get("raw_path") or scope["path"].encode()
+        info = requestinfo.parse(scope["method"], raw_path.decode("latin-1"), scope["query_string"].decode("latin-1"))
+        user = self.authenticator.authenticate(headers)
+        user = self.authorizer.impersonated(user, headers)
+        self.authorizer.check(user, info)
+        if not info.is_resource:
+            return await self._nonresource_answer(info, scope, receive, send)
+        kind = self.registry.find(info.group, info.version, info.resource)
+        if kind is None:
+            if not self.registry.has_group(info.group):
+                return NOT_FOUND
+            raise errors.not_found_plain()
+        request = Request(self, info, headers, receive, user, kind, warnings=warnings)
+        handler = route(request)
+        if kind.warning:
+            warnings.append(kind.warning)
+        request.output = negotiated(request)
+        return await compressed(request, await handler(request))
+
+    async def _nonresource_answer(
+        self, info: RequestInfo, scope: Scope, receive: Receive, send: Send
+    ) -> Response | None:
+        if self._nonresource is None:
+            from apiserver.nonresource import make_app
+
+            self._nonresource = make_app(self)
+        await self._nonresource(scope, receive, send)
+        return None
+
+    async def _other_protocol(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+
+    def shutting_down(self) -> None:
+        """The process is about to end: readiness fails, watches end."""
+        self.draining = True
+        self.store.close_watches()
+
+    async def close(self) -> None:
+        await self.store.close()
+
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def route(request: Request) -> Handler:
+    """The handler of a request: 404 where there is no such path, 405 where the path has no such method."""
+    info, kind = request.info, request.kind
+    scoped = kind.namespaced == bool(info.namespace) or (kind.resource == "namespaces")
+    if not info.name:
+        if not scoped and not (kind.namespaced and not info.namespace):
+            raise errors.not_found_plain()
+        allowed = [verb for verb in kind.verbs if verb in COLLECTION_VERBS]
+        if not scoped:
+            allowed = [verb for verb in allowed if verb in ALL_NAMESPACES_VERBS]
+        if not allowed:
+            raise errors.not_found_plain()
+        return _handler(request, tuple(allowed), kind.handler)
+    if not scoped or (len(info.parts) > (3 if info.subresource else 2) and info.subresource != "proxy"):
+        raise errors.not_found_plain()
+    if not info.subresource:
+        allowed = [verb for verb in kind.verbs if verb not in COLLECTION_VERBS or verb == "watch" == info.verb]
+        if not allowed:
+            raise errors.not_found_plain()
+        return _handler(request, tuple(allowed), kind.handler)
+    found = subresource(kind, info.subresource)
+    if found is None:
+        raise errors.not_found_plain()
+    request.subresource = found
+    return _handler(request, found.verbs, found.handler or ("projection" if found.projection else ""))
+
+
+def _handler(request: Request, allowed: tuple[str, ...], special: str) -> Handler:
+    info = request.info
+    verb = info.verb
+    if info.method not in KNOWN_METHODS or verb not in allowed:
+        raise errors.method_not_allowed()
+    return HANDLERS[f"{special}:{verb}" if special else verb]
+
+
+def negotiated(request: Request) -> Any:
+    """The representation of the answer. Raises 406."""
+    accept = request.headers.get(b"accept")
+    if accept is None or accept == b"application/json":
+        return PLAIN
+    offered = ("application/json", "application/yaml") if request.kind.custom else None
+    is_list = request.info.verb in ("list", "watch")
+    text = accept.decode("latin-1")
+    return negotiate(text, is_list, offered) if offered else negotiate(text, is_list)
+
+
+async def _send(answer: Response, warnings: list[str], send: Send, head_only: bool) -> None:
+    headers = [
+        (b"content-type", answer.content_type.encode()),
+        (b"cache-control", b"no-cache, private"),
+        *answer.headers,
+    ]
+    headers += [(b"warning", _warning(text)) for text in dict.fromkeys(warnings)]
+    if answer.stream is not None:
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await _send_stream(answer, send)
+        return
+    size = len(answer.body) if answer.chunks is None else sum(map(len, answer.chunks))
+    headers.append((b"content-length", str(size).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    for chunk in (answer.chunks or ())[:-1]:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    last = answer.body if answer.chunks is None else answer.chunks[-1] if answer.chunks else b""
+    await send({"type": "http.response.body", "body": b"" if head_only else last})
+
+
+async def _send_stream(answer: Response, send: Send) -> None:
+    """Flush the headers before the first event: clients wait for them (client-node)."""
+    assert answer.stream is not None
+    await send({"type": "http.response.body", "body": b"", "more_body": True})
+    async for chunk in answer.stream:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _warning(text: str) -> bytes:
+    """A Warning header value (RFC 7234, 5.5): code 299, no agent, quoted text."""
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ").replace("\r", " ")
+    return f'299 - "{quoted}"'.encode("utf-8")  # noqa: UP012
+
+
+async def create(options: Options) -> App:
+    """Open the storage and make the server: bootstrap objects are in place when it returns.
+
+    Raises what `Store.open` raises.
+    """
+    from apiserver.bootstrap import bootstrap
+
+    store = await Store.open(options.database_url, watch_history=options.watch_history)
+    app = App(options, store)
+    await bootstrap(app)
+    return app
+
+
+__all__ = ["App", "Kind", "User", "create"]
