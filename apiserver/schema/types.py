@@ -48,6 +48,7 @@ class Type:
     atomic: bool = False  # x-kubernetes-map-type: atomic (structs and maps)
     preserve_unknown: bool = False
     key_defaults: dict[str, Any] = field(default_factory=dict)  # of list map items: {"protocol": "TCP"}
+    decoder: Any = None  # compiled by `apiserver.schema.decode`
 
 
 @dataclass(slots=True, eq=False)

@@ -29,6 +29,7 @@ class Record:
     """A stored object. `data` is the whole JSON, resourceVersion included; nobody changes a Record once it is made.
 
     `labels` serves label selectors; `uid` preconditions. Equal label keys and values are shared (interned).
+    `version_at` is where in `data` the digits of the resourceVersion begin.
     """
 
     key: Key
@@ -36,6 +37,13 @@ class Record:
     uid: str
     data: bytes
     labels: Mapping[str, str]
+    version_at: int
+
+    def reversioned(self, revision: int) -> Record:
+        """The same content at another resourceVersion."""
+        end = self.version_at + len(str(self.revision))
+        data = self.data[: self.version_at] + str(revision).encode() + self.data[end:]
+        return Record(self.key, revision, self.uid, data, self.labels, self.version_at)
 
 
 @dataclass(slots=True, eq=False)

@@ -1,0 +1,313 @@
+"""A parsed body -> the object as Go would hold and write it again: typed, zero values dropped, unknown fields gone.
+
+Each Type is compiled to a function once; decoding then is dictionary look-ups and calls.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from typing import Any
+
+from apiserver.schema.types import Field, Type
+from miniplane.apimachinery.quantity import Quantity
+
+Decoder = Callable[[Any], Any]
+_DROP = object()
+_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+class DecodeError(ValueError):
+    """What Go's decoder would say of the body."""
+
+
+class _Mismatch(Exception):
+    """A value of the wrong JSON type; the path is put together on the way up."""
+
+    def __init__(self, shape: str, go: str) -> None:
+        self.shape, self.go = shape, go
+        self.path: list[str] = []
+        self.owner = ""
+
+
+def decode(obj: Any, kind: Type) -> dict[str, Any]:
+    """A JSON object as `kind`. Raises DecodeError with the text that the API server answers."""
+    try:
+        found: dict[str, Any] = compiled(kind)(obj)
+    except _Mismatch as error:
+        where = f"Go struct field {error.owner}.{'.'.join(error.path)}" if error.owner else "Go value"
+        raise DecodeError(f"json: cannot unmarshal {error.shape} into {where} of type {error.go}") from None
+    except RecursionError:
+        raise DecodeError("exceeded max depth") from None
+    return found
+
+
+def compiled(kind: Type) -> Decoder:
+    """The decoder of a type, made once."""
+    if kind.decoder is None:
+        kind.decoder = lambda value: _compile_into(kind)(value)  # a recursive type meets itself while it is compiled
+        kind.decoder = _compile_into(kind)
+    decoder: Decoder = kind.decoder
+    return decoder
+
+
+def _compile_into(kind: Type) -> Decoder:
+    match kind.shape:
+        case "struct":
+            return _struct(kind)
+        case "list":
+            return _list(kind)
+        case "map":
+            return _map(kind)
+    return _SCALARS[kind.shape](kind)
+
+
+def _shape_of(value: Any) -> str:
+    if isinstance(value, str):
+        return "string"
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, dict):
+        return "object"
+    return "array" if isinstance(value, list) else "number"
+
+
+def _struct(kind: Type) -> Decoder:
+    table = {
+        name: (_late(field.type), field.pointer or field.keep_zero, field.type.shape == "struct")
+        for name, field in kind.fields.items()
+    }
+    always = [(name, _zero(field)) for name, field in kind.fields.items() if _written(field)]
+    owner, go, keep_unknown = kind.owner, kind.go, kind.preserve_unknown
+
+    def decoder(value: Any) -> Any:
+        if type(value) is not dict:
+            raise _Mismatch(_shape_of(value), go)
+        out: dict[str, Any] = {}
+        for key, item in value.items():
+            entry = table.get(key)
+            if entry is None:
+                if keep_unknown:
+                    out[key] = item
+                continue
+            if item is None:
+                continue
+            try:
+                decoded = entry[0](item)
+            except _Mismatch as error:
+                error.path.insert(0, key)
+                error.owner = error.owner or owner
+                raise
+            if decoded or entry[1] or entry[2]:
+                out[key] = decoded
+        for key, zero in always:
+            if key not in out:
+                out[key] = zero()
+        return out
+
+    return decoder
+
+
+def _late(kind: Type) -> Decoder:
+    """The decoder of a field's type, looked up when first used: types may contain themselves."""
+    if kind.decoder is not None or kind.shape not in ("struct", "list", "map"):
+        return compiled(kind)
+
+    def decoder(value: Any) -> Any:
+        return compiled(kind)(value)
+
+    return decoder
+
+
+def _written(field: Field) -> bool:
+    """Whether Go writes the field even when the client sent nothing."""
+    return field.keep_zero or (field.type.shape == "struct" and not field.pointer)
+
+
+def _zero(field: Field) -> Callable[[], Any]:
+    kind = field.type
+    if kind.shape == "struct" and not field.pointer:
+        return lambda: compiled(kind)({})
+    if field.pointer:
+        return lambda: None
+    value: Any = {"string": "", "bool": False, "int32": 0, "int64": 0, "float64": 0, "intstr": 0, "quantity": "0"}.get(
+        kind.shape
+    )
+    return lambda: value
+
+
+def _list(kind: Type) -> Decoder:
+    assert kind.element is not None
+    element, go = kind.element, kind.go
+    inner = _late(element)
+    null: Callable[[], Any] = (lambda: compiled(element)({})) if element.shape == "struct" else (lambda: None)
+
+    def decoder(value: Any) -> Any:
+        if type(value) is not list:
+            raise _Mismatch(_shape_of(value), go)
+        return [inner(item) if item is not None else null() for item in value]
+
+    return decoder
+
+
+def _map(kind: Type) -> Decoder:
+    assert kind.element is not None
+    element, go = kind.element, kind.go
+    inner = _late(element)
+    null = "" if element.shape == "string" else None
+
+    def decoder(value: Any) -> Any:
+        if type(value) is not dict:
+            raise _Mismatch(_shape_of(value), go)
+        return {key: inner(item) if item is not None else null for key, item in value.items()}
+
+    return decoder
+
+
+def _string(kind: Type) -> Decoder:
+    def decoder(value: Any) -> Any:
+        if type(value) is not str:
+            raise _Mismatch(_shape_of(value), "string")
+        return value
+
+    return decoder
+
+
+def _bool(kind: Type) -> Decoder:
+    def decoder(value: Any) -> Any:
+        if type(value) is not bool:
+            raise _Mismatch(_shape_of(value), "bool")
+        return value
+
+    return decoder
+
+
+def _integer(kind: Type) -> Decoder:
+    low, high = (-(2**31), 2**31) if kind.shape == "int32" else (-(2**63), 2**63)
+    go = kind.shape
+
+    def decoder(value: Any) -> Any:
+        if type(value) is not int:
+            shape = _shape_of(value)
+            raise _Mismatch(f"number {value!r}" if shape == "number" else shape, go)
+        if not low <= value < high:
+            raise _Mismatch(f"number {value}", go)
+        return value
+
+    return decoder
+
+
+def _float(kind: Type) -> Decoder:
+    def decoder(value: Any) -> Any:
+        if type(value) not in (int, float):
+            raise _Mismatch(_shape_of(value), "float64")
+        return value
+
+    return decoder
+
+
+def _quantity(kind: Type) -> Decoder:
+    def decoder(value: Any) -> Any:
+        if type(value) not in (str, int, float):
+            raise DecodeError(
+                "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+            )
+        try:
+            return Quantity.parse(value).canonical()
+        except ValueError as error:
+            raise DecodeError(str(error)) from None
+
+    return decoder
+
+
+def _int_or_string(kind: Type) -> Decoder:
+    def decoder(value: Any) -> Any:
+        if type(value) is str:
+            return value
+        if type(value) is not int:
+            shape = _shape_of(value)
+            raise _Mismatch(f"number {value!r}" if shape == "number" else shape, "int32")
+        if not -(2**31) <= value < 2**31:
+            raise _Mismatch(f"number {value}", "int32")
+        return value
+
+    return decoder
+
+
+def _bytes(kind: Type) -> Decoder:
+    def decoder(value: Any) -> Any:
+        if type(value) is not str:
+            raise _Mismatch(_shape_of(value), "[]uint8")
+        try:
+            text = value.replace("\r", "").replace("\n", "")
+            base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise DecodeError(f"illegal base64 data at input byte {_bad_byte(value)}") from None
+        return text
+
+    return decoder
+
+
+_ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+
+
+def _bad_byte(text: str) -> int:
+    """Where Go's decoder stops: the first foreign byte, or the end of an incomplete group."""
+    for index, char in enumerate(text):
+        if char not in _ALPHABET:
+            if char == "=" and index % 4 >= 2:
+                padded = text[index:].rstrip("=")
+                return index if padded else len(text) - len(text) % 4
+            return index
+    return len(text) - len(text) % 4 if len(text) % 4 else len(text)
+
+
+def _time(kind: Type) -> Decoder:
+    micro = kind.shape == "microtime"
+    layout = "2006-01-02T15:04:05.000000Z07:00" if micro else "2006-01-02T15:04:05Z07:00"
+
+    def decoder(value: Any) -> Any:
+        if type(value) is not str:
+            raise _Mismatch(_shape_of(value), "string")
+        match = _TIME.fullmatch(value)
+        if match is None:
+            raise DecodeError(f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "2006"')
+        if micro:
+            return value if match[7] and len(match[7]) == 7 and match[8] == "Z" else _normal_time(match, True, value)
+        return value if match[7] is None and match[8] == "Z" else _normal_time(match, False, value)
+
+    return decoder
+
+
+def _normal_time(match: re.Match[str], micro: bool, text: str) -> str:
+    """UTC, with six decimals or none."""
+    from datetime import UTC, datetime
+
+    fraction = (match[7] or ".0")[1:7].ljust(6, "0")
+    try:
+        moment = datetime.fromisoformat(f"{text[:19]}.{fraction}{match[8].replace('Z', '+00:00')}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise DecodeError(f'parsing time "{text}": out of range') from None
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ" if micro else "%Y-%m-%dT%H:%M:%SZ")
+
+
+def _any(kind: Type) -> Decoder:
+    return lambda value: value
+
+
+_SCALARS: dict[str, Callable[[Type], Decoder]] = {
+    "string": _string,
+    "bytes": _bytes,
+    "bool": _bool,
+    "int32": _integer,
+    "int64": _integer,
+    "float64": _float,
+    "quantity": _quantity,
+    "intstr": _int_or_string,
+    "time": _time,
+    "microtime": _time,
+    "duration": _string,
+    "any": _any,
+}

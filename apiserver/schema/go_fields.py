@@ -1,0 +1,394 @@
+"""What the published schemas do not say about the Go types: which fields are pointers, which are always written.
+
+A zero value that a client sends stays in a pointer field (`replicas: 0`) and vanishes from a plain field with
+`omitempty`. Fields without `omitempty` are written even when the client sent nothing. Source: the struct tags of
+k8s.io/api, by struct name; one name in several groups shares an entry where the tags agree.
+"""
+
+from __future__ import annotations
+
+
+def _table(text: str) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for line in text.strip().splitlines():
+        name, _, fields = line.strip().partition(": ")
+        found[name] = found.get(name, frozenset()) | frozenset(fields.split())
+    return found
+
+
+POINTERS = _table("""
+    ObjectMeta: deletionGracePeriodSeconds
+    OwnerReference: controller blockOwnerDeletion
+    DeleteOptions: gracePeriodSeconds orphanDependents propagationPolicy
+    Preconditions: uid resourceVersion
+    PodSpec: terminationGracePeriodSeconds activeDeadlineSeconds automountServiceAccountToken shareProcessNamespace priority runtimeClassName enableServiceLinks preemptionPolicy setHostnameAsFQDN hostUsers hostnameOverride
+    PodSecurityContext: runAsUser runAsGroup runAsNonRoot fsGroup fsGroupChangePolicy supplementalGroupsPolicy seLinuxChangePolicy
+    SecurityContext: privileged runAsUser runAsGroup runAsNonRoot readOnlyRootFilesystem allowPrivilegeEscalation procMount
+    WindowsSecurityContextOptions: gmsaCredentialSpecName gmsaCredentialSpec runAsUserName hostProcess
+    SeccompProfile: localhostProfile
+    AppArmorProfile: localhostProfile
+    PodDNSConfigOption: value
+    Container: restartPolicy
+    EphemeralContainer: restartPolicy
+    Probe: terminationGracePeriodSeconds
+    GRPCAction: service
+    VolumeMount: mountPropagation recursiveReadOnly
+    Toleration: tolerationSeconds
+    TopologySpreadConstraint: minDomains nodeAffinityPolicy nodeTaintsPolicy
+    ConfigMapKeySelector: optional
+    SecretKeySelector: optional
+    FileKeySelector: optional
+    ConfigMapEnvSource: optional
+    SecretEnvSource: optional
+    ConfigMapVolumeSource: defaultMode optional
+    SecretVolumeSource: defaultMode optional
+    ConfigMapProjection: optional
+    SecretProjection: optional
+    DownwardAPIVolumeSource: defaultMode
+    DownwardAPIVolumeFile: mode
+    ProjectedVolumeSource: defaultMode
+    KeyToPath: mode
+    ServiceAccountTokenProjection: expirationSeconds
+    ClusterTrustBundleProjection: name signerName optional
+    EmptyDirVolumeSource: sizeLimit
+    HostPathVolumeSource: type
+    CSIVolumeSource: readOnly fsType
+    AzureDiskVolumeSource: cachingMode fsType readOnly kind
+    ISCSIVolumeSource: initiatorName
+    FCVolumeSource: lun
+    ContainerStatus: started
+    PodStatus: resourceClaimStatuses
+    PodResourceClaim: resourceClaimName resourceClaimTemplateName
+    ServicePort: appProtocol
+    ServiceSpec: ipFamilyPolicy allocateLoadBalancerNodePorts loadBalancerClass internalTrafficPolicy trafficDistribution
+    ClientIPConfig: timeoutSeconds
+    LoadBalancerIngress: ipMode
+    PortStatus: error
+    IngressPortStatus: error
+    EndpointAddress: nodeName
+    discovery.EndpointPort: name protocol port appProtocol
+    core.EndpointPort: appProtocol
+    Endpoint: hostname nodeName zone
+    EndpointConditions: ready serving terminating
+    ConfigMap: immutable
+    Secret: immutable
+    ServiceAccount: automountServiceAccountToken
+    PersistentVolumeClaimSpec: storageClassName volumeMode volumeAttributesClassName
+    PersistentVolumeClaimStatus: currentVolumeAttributesClassName
+    PersistentVolumeSpec: volumeMode volumeAttributesClassName
+    TypedLocalObjectReference: apiGroup
+    TypedObjectReference: apiGroup namespace
+    ReplicationControllerSpec: replicas
+    DeploymentSpec: replicas revisionHistoryLimit progressDeadlineSeconds
+    DeploymentStatus: collisionCount terminatingReplicas
+    RollingUpdateDeployment: maxUnavailable maxSurge
+    ReplicaSetSpec: replicas
+    ReplicaSetStatus: terminatingReplicas
+    StatefulSetSpec: replicas revisionHistoryLimit
+    StatefulSetStatus: collisionCount
+    RollingUpdateStatefulSetStrategy: partition maxUnavailable
+    DaemonSetSpec: revisionHistoryLimit
+    DaemonSetStatus: collisionCount
+    RollingUpdateDaemonSet: maxUnavailable maxSurge
+    JobSpec: parallelism completions activeDeadlineSeconds backoffLimit backoffLimitPerIndex maxFailedIndexes manualSelector ttlSecondsAfterFinished completionMode suspend podReplacementPolicy managedBy
+    JobStatus: terminating ready failedIndexes
+    SuccessPolicyRule: succeededIndexes succeededCount
+    PodFailurePolicyOnExitCodesRequirement: containerName
+    CronJobSpec: timeZone startingDeadlineSeconds suspend successfulJobsHistoryLimit failedJobsHistoryLimit
+    HorizontalPodAutoscalerSpec: minReplicas targetCPUUtilizationPercentage
+    HorizontalPodAutoscalerStatus: observedGeneration currentCPUUtilizationPercentage
+    HPAScalingRules: stabilizationWindowSeconds selectPolicy tolerance
+    MetricTarget: value averageValue averageUtilization
+    MetricValueStatus: value averageValue averageUtilization
+    PodDisruptionBudgetSpec: minAvailable maxUnavailable unhealthyPodEvictionPolicy
+    IngressSpec: ingressClassName
+    HTTPIngressPath: pathType
+    IngressClassParametersReference: apiGroup scope namespace
+    NetworkPolicyPort: protocol port endPort
+    StorageClass: reclaimPolicy allowVolumeExpansion volumeBindingMode
+    CSIDriverSpec: attachRequired podInfoOnMount storageCapacity fsGroupPolicy requiresRepublish seLinuxMount nodeAllocatableUpdatePeriodSeconds serviceAccountTokenInSecrets preventPodSchedulingIfMissing
+    TokenRequest: expirationSeconds
+    VolumeNodeResources: count
+    VolumeAttachmentSource: persistentVolumeName
+    VolumeError: errorCode
+    PriorityClass: preemptionPolicy
+    LeaseSpec: holderIdentity leaseDurationSeconds leaseTransitions strategy preferredHolder
+    TokenRequestSpec: expirationSeconds
+    MutatingWebhook: failurePolicy matchPolicy sideEffects timeoutSeconds reinvocationPolicy
+    ValidatingWebhook: failurePolicy matchPolicy sideEffects timeoutSeconds
+    RuleWithOperations: scope
+    WebhookClientConfig: url
+    ServiceReference: path port
+    ValidatingAdmissionPolicySpec: failurePolicy
+    MutatingAdmissionPolicySpec: failurePolicy
+    Validation: reason
+    MatchResources: matchPolicy
+    ParamRef: parameterNotFoundAction
+    CertificateSigningRequestSpec: expirationSeconds
+    PriorityLevelConfigurationSpec: nominalConcurrencyShares
+    LimitedPriorityLevelConfiguration: nominalConcurrencyShares lendablePercent borrowingLimitPercent
+    ExemptPriorityLevelConfiguration: nominalConcurrencyShares lendablePercent
+    CustomResourceDefinitionSpec: preserveUnknownFields
+    CustomResourceSubresourceScale: labelSelectorPath
+    CustomResourceDefinitionVersion: deprecationWarning
+    CustomResourceConversion: webhook
+    JSONSchemaProps: maximum minimum maxLength minLength maxItems minItems multipleOf maxProperties minProperties x-kubernetes-preserve-unknown-fields x-kubernetes-list-type x-kubernetes-map-type
+    ValidationRule: reason optionalOldSelf
+    NodeSystemInfo: swap
+    NodeRuntimeHandlerFeatures: recursiveReadOnlyMounts userNamespaces
+    NodeFeatures: supplementalGroupsPolicy
+    NodeSwapStatus: capacity
+    ResourceSliceSpec: nodeName allNodes perDeviceNodeSelection
+    Device: nodeName allNodes bindsToNode allowMultipleAllocations
+    DeviceAttribute: int bool string version
+    ExactDeviceRequest: adminAccess
+    DeviceRequestAllocationResult: adminAccess
+    ResourceClaimParentReference: namespace
+""")
+
+PLAIN_STRUCTS = _table("""
+    PodTemplateSpec: metadata spec
+    JobTemplateSpec: metadata spec
+    PersistentVolumeClaimTemplate: metadata spec
+    ResourceClaimTemplateSpec: metadata spec
+    PodTemplate: template
+    DaemonSetSpec: template updateStrategy
+    DeploymentSpec: strategy template
+    ReplicaSetSpec: template
+    StatefulSetSpec: template updateStrategy
+    JobSpec: template
+    CronJobSpec: jobTemplate
+    HorizontalPodAutoscalerSpec: scaleTargetRef
+    ContainerResourceMetricSource: target
+    ExternalMetricSource: metric target
+    ObjectMetricSource: describedObject metric target
+    PodsMetricSource: metric target
+    ResourceMetricSource: target
+    ContainerResourceMetricStatus: current
+    ExternalMetricStatus: metric current
+    ObjectMetricStatus: metric current describedObject
+    PodsMetricStatus: metric current
+    ResourceMetricStatus: current
+    Binding: target
+    Container: resources
+    EphemeralContainer: resources
+    ContainerStatus: state lastState
+    Event: involvedObject source regarding deprecatedSource
+    NodeStatus: daemonEndpoints nodeInfo
+    NodeDaemonEndpoints: kubeletEndpoint
+    PersistentVolumeClaimSpec: resources
+    PreferredSchedulingTerm: preference
+    WeightedPodAffinityTerm: podAffinityTerm
+    ServiceStatus: loadBalancer
+    IngressStatus: loadBalancer
+    IngressServiceBackend: port
+    HTTPIngressPath: backend
+    NetworkPolicySpec: podSelector
+    Endpoint: conditions
+    FlowSchemaSpec: priorityLevelConfiguration
+    LimitedPriorityLevelConfiguration: limitResponse
+    ClusterRoleBinding: roleRef
+    RoleBinding: roleRef
+    CustomResourceDefinitionSpec: names
+    CustomResourceDefinitionStatus: acceptedNames
+    TokenReviewStatus: user
+    SelfSubjectReviewStatus: userInfo
+    VolumeAttachmentSpec: source
+    MutatingWebhook: clientConfig
+    ValidatingWebhook: clientConfig
+    ResourceClaimSpec: devices
+    AllocationResult: devices
+    ResourceSliceSpec: pool
+""")
+
+POINTER_STATUS = frozenset({"Scale"})
+"""Kinds whose spec or status is a pointer; of every other kind both are plain structs."""
+
+ALWAYS = _table("""
+    OwnerReference: apiVersion kind name uid
+    LabelSelectorRequirement: key operator
+    Condition: type status lastTransitionTime reason message
+    Container: name
+    EphemeralContainer: name
+    ContainerPort: containerPort
+    EnvVar: name
+    VolumeMount: name mountPath
+    VolumeDevice: name devicePath
+    Volume: name
+    KeyToPath: key path
+    ObjectFieldSelector: fieldPath
+    ResourceFieldSelector: resource divisor
+    SecretKeySelector: key
+    ConfigMapKeySelector: key
+    DownwardAPIVolumeFile: path
+    HTTPGetAction: port
+    TCPSocketAction: port
+    GRPCAction: port service
+    SleepAction: seconds
+    HTTPHeader: name value
+    PodSpec: containers
+    ProjectedVolumeSource: sources
+    HostPathVolumeSource: path
+    PersistentVolumeClaimVolumeSource: claimName
+    ServiceAccountTokenProjection: path
+    CSIVolumeSource: driver
+    NFSVolumeSource: server path
+    NodeSelector: nodeSelectorTerms
+    NodeSelectorRequirement: key operator
+    PreferredSchedulingTerm: weight
+    WeightedPodAffinityTerm: weight
+    PodAffinityTerm: topologyKey
+    Taint: key effect
+    TopologySpreadConstraint: maxSkew topologyKey whenUnsatisfiable
+    PodReadinessGate: conditionType
+    PodSchedulingGate: name
+    PodOS: name
+    SeccompProfile: type
+    AppArmorProfile: type
+    Sysctl: name value
+    HostAlias: ip
+    PodResourceClaim: name
+    ResourceClaim: name
+    PodCondition: type status lastProbeTime lastTransitionTime
+    ContainerStatus: name ready restartCount image imageID
+    ContainerStateRunning: startedAt
+    ContainerStateTerminated: exitCode startedAt finishedAt
+    HostIP: ip
+    PodIP: ip
+    ServicePort: port targetPort
+    PortStatus: port protocol
+    IngressPortStatus: port protocol
+    EndpointAddress: ip
+    core.EndpointPort: port
+    EndpointSlice: addressType endpoints ports
+    Endpoint: addresses
+    Endpoints: subsets
+    ForZone: name
+    ForNode: name
+    NodeCondition: type status lastHeartbeatTime lastTransitionTime
+    NodeAddress: type address
+    NodeSystemInfo: machineID systemUUID bootID kernelVersion osImage containerRuntimeVersion kubeletVersion kubeProxyVersion operatingSystem architecture
+    DaemonEndpoint: Port
+    ContainerImage: names
+    AttachedVolume: name devicePath
+    NamespaceCondition: type status
+    Event: metadata reportingComponent reportingInstance firstTimestamp lastTimestamp eventTime
+    events.Event: metadata eventTime deprecatedFirstTimestamp deprecatedLastTimestamp
+    EventSeries: lastObservedTime
+    events.EventSeries: count lastObservedTime
+    LimitRangeSpec: limits
+    LimitRangeItem: type
+    ScopedResourceSelectorRequirement: scopeName operator
+    ReplicationControllerStatus: replicas
+    ReplicationControllerCondition: type status lastTransitionTime
+    PersistentVolumeClaimCondition: type status
+    PersistentVolumeClaimSpec:
+    TypedLocalObjectReference: apiGroup kind name
+    TypedObjectReference: apiGroup kind name
+    LocalVolumeSource: path
+    CSIPersistentVolumeSource: driver volumeHandle
+    ComponentCondition: type status
+    ReplicaSetStatus: replicas
+    ReplicaSetCondition: type status lastTransitionTime
+    DeploymentCondition: type status lastUpdateTime lastTransitionTime
+    StatefulSetSpec: selector
+    StatefulSetStatus: replicas availableReplicas
+    StatefulSetCondition: type status lastTransitionTime
+    StatefulSetOrdinals: start
+    DeploymentSpec: selector
+    ReplicaSetSpec: selector
+    DaemonSetSpec: selector
+    DaemonSetStatus: currentNumberScheduled numberMisscheduled desiredNumberScheduled numberReady
+    DaemonSetCondition: type status lastTransitionTime
+    ControllerRevision: revision
+    ScaleStatus: replicas
+    HorizontalPodAutoscalerSpec: maxReplicas
+    autoscaling/v2.HorizontalPodAutoscalerStatus: desiredReplicas currentMetrics
+    HorizontalPodAutoscalerStatus: currentReplicas desiredReplicas
+    HorizontalPodAutoscalerCondition: type status
+    CrossVersionObjectReference: kind name
+    MetricSpec: type
+    MetricStatus: type
+    MetricTarget: type
+    MetricIdentifier: name
+    ResourceMetricSource: name
+    ResourceMetricStatus: name
+    ContainerResourceMetricSource: name container
+    HPAScalingPolicy: type value periodSeconds
+    JobCondition: type status
+    CronJobSpec: schedule
+    PodFailurePolicy: rules
+    PodFailurePolicyRule: action
+    PodFailurePolicyOnExitCodesRequirement: operator values
+    PodFailurePolicyOnPodConditionsPattern: type
+    SuccessPolicy: rules
+    PodDisruptionBudgetStatus: disruptionsAllowed currentHealthy desiredHealthy expectedPods
+    ClusterRole: rules
+    Role: rules
+    PolicyRule: verbs
+    RoleRef: apiGroup kind name
+    rbac.Subject: kind name
+    HTTPIngressRuleValue: paths
+    HTTPIngressPath: pathType
+    IngressServiceBackend: name
+    IPBlock: cidr
+    IngressClassParametersReference: kind name
+    StorageClass: provisioner
+    PriorityClass: value
+    RuntimeClass: handler
+    CSINodeSpec: drivers
+    CSINodeDriver: name nodeID topologyKeys
+    CSIStorageCapacity: storageClassName
+    VolumeAttachmentSpec: attacher nodeName
+    VolumeAttachmentStatus: attached
+    storage.TokenRequest: audience
+    ServiceCIDRSpec:
+    ParentReference: resource name
+    TokenRequestSpec: audiences boundObjectRef expirationSeconds
+    TokenRequestStatus: token expirationTimestamp
+    SubjectAccessReviewStatus: allowed
+    SubjectRulesReviewStatus: resourceRules nonResourceRules incomplete
+    ResourceRule: verbs
+    NonResourceRule: verbs
+    CustomResourceDefinitionSpec: group scope versions
+    CustomResourceDefinitionNames: plural kind
+    CustomResourceDefinitionStatus: conditions storedVersions
+    CustomResourceDefinitionCondition: type status
+    CustomResourceDefinitionVersion: name served storage
+    CustomResourceColumnDefinition: name type jsonPath
+    CustomResourceConversion: strategy
+    CustomResourceSubresourceScale: specReplicasPath statusReplicasPath
+    SelectableField: jsonPath
+    ValidationRule: rule
+    MutatingWebhook: name sideEffects admissionReviewVersions
+    ValidatingWebhook: name sideEffects admissionReviewVersions
+    ServiceReference: namespace name
+    MatchCondition: name expression
+    Validation: expression
+    AuditAnnotation: key valueExpression
+    Variable: name expression
+    APIServiceSpec: groupPriorityMinimum versionPriority
+    APIServiceCondition: type status
+    CertificateSigningRequestSpec: request signerName
+    CertificateSigningRequestCondition: type status
+    FlowSchemaSpec: matchingPrecedence
+    PriorityLevelConfigurationReference: name
+    PriorityLevelConfigurationSpec: type
+    FlowDistinguisherMethod: type
+    PolicyRulesWithSubjects: subjects
+    ResourcePolicyRule: verbs apiGroups resources
+    NonResourcePolicyRule: verbs nonResourceURLs
+    LimitResponse: type
+    QueuingConfiguration: queues handSize queueLengthLimit
+    ResourcePool: name generation resourceSliceCount
+    Device: name
+    ResourceSliceSpec: driver
+    CELDeviceSelector: expression
+    DeviceRequest: name
+    OpaqueDeviceConfiguration: driver parameters
+    ResourceClaimConsumerReference: resource name uid
+    DeviceRequestAllocationResult: request driver pool device
+""")
+
+NULL_WHEN_ABSENT = frozenset({"boundObjectRef", "selector", "sideEffects", "pathType", "apiGroup", "expirationSeconds"})
+"""Pointer fields among ALWAYS: absent is written as null."""

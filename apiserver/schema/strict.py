@@ -1,0 +1,127 @@
+"""Field validation: unknown and duplicate fields, as `fieldValidation=Strict|Warn` names them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from apiserver.field import quote
+from apiserver.schema.types import Type
+
+LIMIT = 100
+"""How many faults are collected (sigs.k8s.io/json stops there)."""
+
+
+def unknown_fields(obj: Any, kind: Type) -> list[str]:
+    """`unknown field "spec.foo"` for every field that the type does not have, in document order."""
+    found: list[str] = []
+    _walk(obj, kind, "", found)
+    return found[:LIMIT]
+
+
+def _walk(value: Any, kind: Type, path: str, found: list[str]) -> None:
+    shape = kind.shape
+    if shape == "struct":
+        if type(value) is dict:
+            _struct(value, kind, path, found)
+    elif shape == "list":
+        element = kind.element
+        if type(value) is list and element is not None and element.shape in ("struct", "list", "map"):
+            for index, item in enumerate(value):
+                _walk(item, element, f"{path}[{index}]", found)
+    elif shape == "map":
+        element = kind.element
+        if type(value) is dict and element is not None and element.shape in ("struct", "list", "map"):
+            for key, item in value.items():
+                _walk(item, element, f"{path}.{key}", found)
+
+
+def _struct(value: dict[str, Any], kind: Type, path: str, found: list[str]) -> None:
+    fields = kind.fields
+    for key, item in value.items():
+        field = fields.get(key)
+        here = f"{path}.{key}" if path else key
+        if field is None:
+            if not kind.preserve_unknown:
+                found.append(f"unknown field {quote(here)}")
+        elif item is not None:
+            _walk(item, field.type, here, found)
+
+
+def duplicate_fields(data: bytes, kind: Type | None = None) -> list[str]:
+    """`duplicate field "spec.x"` for every key that a JSON text repeats within one object."""
+    if not _may_repeat(data):
+        return []
+    found: list[str] = []
+    try:
+        tree = json.loads(data, object_pairs_hook=_Pairs)
+    except (ValueError, RecursionError):
+        return []
+    _repeated(tree, "", found)
+    return found
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object as its members in order, repeats included."""
+
+
+def _repeated(value: Any, path: str, found: list[str]) -> None:
+    if isinstance(value, _Pairs):
+        seen: set[str] = set()
+        for key, item in value:
+            here = f"{path}.{key}" if path else key
+            if key in seen:
+                text = f"duplicate field {quote(here)}"
+                if text not in found:
+                    found.append(text)
+            seen.add(key)
+            _repeated(item, here, found)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _repeated(item, f"{path}[{index}]", found)
+
+
+def _may_repeat(data: bytes) -> bool:
+    """Whether parsing loses members: a cheap look that spares well-formed bodies the second parse."""
+    import orjson
+
+    try:
+        return data.count(b'":') + data.count(b'" :') != _members(orjson.loads(data))
+    except orjson.JSONDecodeError:
+        return True
+
+
+def _members(value: Any) -> int:
+    if type(value) is dict:
+        return len(value) + sum(map(_members, value.values()))
+    if type(value) is list:
+        return sum(map(_members, value))
+    return 0
+
+
+def yaml_duplicates(data: bytes) -> list[str]:
+    """`line 5: key "x" already set in map` for every key that a YAML mapping repeats."""
+    import yaml
+
+    try:
+        root = yaml.compose(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, RecursionError, ValueError):
+        return []
+    found: list[str] = []
+    if root is not None:
+        _yaml_walk(root, found)
+    return found
+
+
+def _yaml_walk(node: Any, found: list[str]) -> None:
+    if node.id == "mapping":
+        seen: set[str] = set()
+        for key, item in node.value:
+            if key.value in seen:
+                found.append(f"line {key.start_mark.line + 1}: key {quote(str(key.value))} already set in map")
+            elif isinstance(key.value, str):
+                seen.add(key.value)
+            _yaml_walk(item, found)
+    elif node.id == "sequence":
+        for item in node.value:
+            _yaml_walk(item, found)

@@ -1,0 +1,387 @@
+"""The store: current objects in memory for reads, the writer thread for changes, the hub for watches."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from bisect import bisect_left, insort
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import StaticPool
+
+from apiserver.storage import log, migrate, tables
+from apiserver.storage.log import WatchHistory
+from apiserver.storage.types import Claim, Compacted, Event, Key, Record, Unavailable, Write
+from apiserver.storage.watch import Hub, View, Watcher, transition
+from apiserver.storage.writer import Group, Task, Writer
+
+PAGE = 1000
+SWITCH_INTERVAL = 0.0005
+"""Seconds. The loop and the writer hand each other the interpreter for every batch; Python's default of 5 ms would be
+the largest part of a write's latency."""
+
+
+def open_engine(url: str) -> Engine:
+    """The database engine of a URL (`sqlite://`, `sqlite:///FILE`, `postgresql+psycopg://...`)."""
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True)
+    memory = make_url(url).database in (None, "", ":memory:")
+    options: dict[str, Any] = {"poolclass": StaticPool} if memory else {}
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30}, **options)
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # we begin transactions ourselves
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "journal_size_limit=4194304", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+class _Collection:
+    """The current objects of one resource, in storage order ("namespace/name" by bytes), with a label index."""
+
+    def __init__(self) -> None:
+        self.records: dict[tuple[str, str], Record] = {}
+        self.order: list[tuple[str, tuple[str, str]]] = []
+        self.sorted = True
+        self.labels: dict[tuple[str, str], dict[tuple[str, str], None]] = {}
+        self.changed = 0
+
+    def put(self, record: Record, previous: Record | None) -> None:
+        at = (record.key.namespace, record.key.name)
+        if at not in self.records:
+            entry = (f"{at[0]}/{at[1]}", at)
+            if self.sorted:
+                insort(self.order, entry)
+            else:
+                self.order.append(entry)
+        self.records[at] = record
+        if previous is None or previous.labels != record.labels:
+            self._unlabel(previous, at)
+            for pair in record.labels.items():
+                self.labels.setdefault(pair, {})[at] = None
+        self.changed = record.revision
+
+    def remove(self, record: Record, previous: Record | None) -> None:
+        at = (record.key.namespace, record.key.name)
+        self._unlabel(previous, at)
+        if self.records.pop(at, None) is not None:
+            self._sort()
+            entry = (f"{at[0]}/{at[1]}", at)
+            index = bisect_left(self.order, entry)
+            del self.order[index]
+        self.changed = record.revision
+
+    def _unlabel(self, previous: Record | None, at: tuple[str, str]) -> None:
+        for pair in previous.labels.items() if previous is not None else ():
+            holders = self.labels.get(pair)
+            if holders is not None:
+                holders.pop(at, None)
+                if not holders:
+                    del self.labels[pair]
+
+    def _sort(self) -> None:
+        if not self.sorted:
+            self.order.sort()
+            self.sorted = True
+
+    def list(self, namespace: str, label: tuple[str, str] | None) -> list[Record]:
+        records = self.records
+        if label is not None:
+            found = [at for at in self.labels.get(label, ()) if namespace in ("", at[0])]
+            return [records[at] for at in sorted(found, key=lambda at: f"{at[0]}/{at[1]}")]
+        self._sort()
+        if not namespace:
+            return [records[at] for _, at in self.order]
+        low = bisect_left(self.order, (f"{namespace}/",))
+        high = bisect_left(self.order, (f"{namespace}0",))  # "0" follows "/"
+        return [records[at] for _, at in self.order[low:high]]
+
+
+class Store:
+    """Reads are synchronous look-ups on the event loop; writes are awaited until they are committed."""
+
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, history: WatchHistory) -> None:
+        self.engine, self._loop = engine, loop
+        self.hub = Hub()
+        self._collections: dict[str, _Collection] = {}
+        self._claims: dict[str, dict[str, Key]] = {}
+        self._bounds = log.Bounds(history)
+        self.writer = Writer(engine, loop, self._deliver, self._bounds)
+        self._baseline: dict[Key, Record] | None = None
+        self.closed = False
+        self.shared = engine.dialect.name == "postgresql"
+
+    @classmethod
+    async def open(cls, url: str, *, watch_history: WatchHistory | None = None) -> Store:
+        """Open (and create or migrate) a database and load it.
+
+        Raises NewerDatabase, or OSError / SQLAlchemyError where it cannot be opened or written.
+        """
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        engine = open_engine(url)
+        try:
+            await asyncio.to_thread(migrate.prepare, engine)
+            store = cls(engine, asyncio.get_running_loop(), watch_history or WatchHistory())
+            await asyncio.to_thread(store._load)
+        except BaseException:
+            engine.dispose()
+            raise
+        store.writer.start()
+        return store
+
+    def _load(self) -> None:
+        with self.engine.connect() as connection:
+            value, compacted = connection.execute(select(tables.revision.c.value, tables.revision.c.compacted)).one()
+            writer = self.writer
+            for row in connection.execute(select(tables.objects)):
+                record = log.record_of(row)
+                writer.state[record.key] = record
+                collection = self._collection(record.key.resource)
+                collection.sorted = False
+                collection.put(record, None)
+            writer.load_claims(connection)
+            for claim, key in writer.claims.items():
+                self._claims.setdefault(claim.space, {})[claim.value] = key
+            writer.revision, writer.compacted = value, compacted
+            self._load_bounds(connection)
+            connection.rollback()
+        self.hub.start(value)
+
+    def _load_bounds(self, connection: Connection) -> None:
+        columns = (tables.log.c.revision, tables.log.c.created_at)
+        rows = connection.execute(select(*columns).order_by(tables.log.c.revision)).all()
+        if not rows:
+            return
+        average = 4096
+        for start in range(0, len(rows), PAGE):
+            page = rows[start : start + PAGE]
+            self._bounds.add(page[-1].revision, len(page), len(page) * average, page[-1].created_at)
+
+    async def close(self) -> None:
+        """Finish what waits, end watches, close the database."""
+        if self.closed:
+            return
+        self.closed = True
+        self.hub.close()
+        await asyncio.to_thread(self.writer.stop)
+        self.engine.dispose()
+
+    @property
+    def revision(self) -> int:
+        """Of the newest event that readers see."""
+        return self.hub.revision
+
+    @property
+    def compacted(self) -> int:
+        """Watches and lists from before this revision are refused."""
+        return self.writer.compacted
+
+    def _collection(self, resource: str) -> _Collection:
+        found = self._collections.get(resource)
+        if found is None:
+            found = self._collections[resource] = _Collection()
+        return found
+
+    def get(self, key: Key) -> Record | None:
+        """The current object of a key."""
+        collection = self._collections.get(key.resource)
+        return collection.records.get((key.namespace, key.name)) if collection is not None else None
+
+    def list(
+        self, resource: str, namespace: str = "", *, label_index: tuple[str, str] | None = None
+    ) -> Sequence[Record]:
+        """The current objects of a resource in storage order; with `label_index` only those with that label."""
+        collection = self._collections.get(resource)
+        return collection.list(namespace, label_index) if collection is not None else []
+
+    def count(self, resource: str) -> int:
+        """How many objects a resource has."""
+        collection = self._collections.get(resource)
+        return len(collection.records) if collection is not None else 0
+
+    def resources(self) -> list[str]:
+        """Every resource that has had an object."""
+        return list(self._collections)
+
+    def changed(self, resource: str) -> int:
+        """The revision of the last change of a resource."""
+        collection = self._collections.get(resource)
+        return collection.changed if collection is not None else 0
+
+    def claims(self, space: str) -> Mapping[str, Key]:
+        """Who holds what in a space of claims."""
+        return self._claims.get(space, {})
+
+    async def submit(self, writes: Sequence[Write]) -> list[Record]:
+        """Commit some writes together: the new records.
+
+        Raises Exists, Stale, ClaimTaken or Unavailable; then nothing was written.
+        """
+        if self.closed:
+            raise Unavailable("the server is shutting down")
+        done: asyncio.Future[list[Record]] = self._loop.create_future()
+        self.writer.put(Group(writes, done))
+        return await done
+
+    async def _in_writer(self, run: Callable[[Connection], Any]) -> Any:
+        done: asyncio.Future[Any] = self._loop.create_future()
+        self.writer.put(Task(run, done))
+        return await done
+
+    def _deliver(self, events: list[Event], answers: list[tuple[Any, Any]]) -> None:
+        """On the loop, after the commit: readers and watchers first, then the one who asked."""
+        self.apply(events)
+        for done, result in answers:
+            if done.done():
+                continue
+            if isinstance(result, BaseException):
+                done.set_exception(result)
+            else:
+                done.set_result(result)
+
+    def apply(self, events: Sequence[Event]) -> None:
+        """The one door for changes, ours and foreign: cache, claims, watches."""
+        for change in events:
+            collection = self._collection(change.record.key.resource)
+            if change.type == "DELETED":
+                collection.remove(change.record, change.previous)
+            else:
+                collection.put(change.record, change.previous)
+            self._apply_claims(change.record.key)
+            self.hub.publish(change)
+
+    def _apply_claims(self, key: Key) -> None:
+        """Bring the readers' view of claims in line with the writer's for one owner."""
+        held = self.writer.owned.get(key, ())
+        if not held and key not in self._claimants:
+            return
+        for claim in self._claimants.pop(key, ()):
+            if claim not in held and self._claims.get(claim.space, {}).get(claim.value) == key:
+                del self._claims[claim.space][claim.value]
+        for claim in held:
+            self._claims.setdefault(claim.space, {})[claim.value] = key
+        if held:
+            self._claimants[key] = held
+
+    @property
+    def _claimants(self) -> dict[Key, tuple[Claim, ...]]:
+        found: dict[Key, tuple[Claim, ...]] | None = self.__dict__.get("_claimants_by_key")
+        if found is None:
+            found = self.__dict__["_claimants_by_key"] = dict(self.writer.owned)
+        return found
+
+    async def consistent(self) -> None:
+        """Make sure that reads see every commit, other processes' included."""
+        if self.shared:
+            await self._in_writer(self._sync)
+
+    def _sync(self, connection: Connection) -> None:
+        value = connection.execute(select(tables.revision.c.value)).scalar_one()
+        if value > self.writer.revision:
+            events = self.writer.catch_up(connection, value)
+            self._loop.call_soon_threadsafe(self._deliver, events, [])
+
+    async def watch(self, resource: str, namespace: str, since: int, view: View) -> Watcher:
+        """Follow a collection from the events after `since`. Raises Compacted.
+
+        What is older than the ring is read from the log first; then backlog and subscription are one step.
+        """
+        if since < self.compacted:
+            raise Compacted(since, self.compacted)
+        frames: list[bytes] = []
+        while since < self.hub.ring_start:
+            page, since = await self._in_writer(lambda connection, start=since: self._page(connection, start))
+            for change in page:
+                key = change.record.key
+                if key.resource == resource and namespace in ("", key.namespace):
+                    seen = transition(change, view.matches)
+                    if seen is not None:
+                        frames.append(view.frame(*seen))
+        watcher = self.hub.subscribe(resource, namespace, since, view)
+        if frames:
+            watcher.prepend(frames)
+        return watcher
+
+    def _page(self, connection: Connection, since: int) -> tuple[list[Event], int]:
+        """A page of the log after `since`, and the revision it reaches."""
+        if since < self.writer.compacted:
+            raise Compacted(since, self.writer.compacted)
+        statement = select(tables.log).where(tables.log.c.revision > since).order_by(tables.log.c.revision).limit(PAGE)
+        events = [log.event_of(row) for row in connection.execute(statement)]
+        return events, events[-1].revision if events else self.writer.revision
+
+    async def snapshot(self, resource: str, namespace: str, revision: int) -> list[Record]:
+        """A collection as it was at an older revision: later changes taken back. Raises Compacted."""
+        if revision < self.compacted:
+            raise Compacted(revision, self.compacted)
+        before: dict[Key, Record | None] = {}
+        since = revision
+        while since < self.hub.ring_start:
+            page, since = await self._in_writer(lambda connection, start=since: self._page(connection, start))
+            _first_previous(page, before)
+        now = {record.key: record for record in self.list(resource, namespace)}
+        _first_previous((change for change in self.hub.ring if change.revision > since), before)
+        for key, record in before.items():
+            if key.resource != resource or namespace not in ("", key.namespace):
+                continue
+            if record is None:
+                now.pop(key, None)
+            else:
+                now[key] = record
+        return sorted(now.values(), key=lambda record: f"{record.key.namespace}/{record.key.name}")
+
+    async def compact(self, revision: int | None = None) -> None:
+        """Forget the log up to a revision (default: everything)."""
+        cut = self.revision if revision is None else revision
+        await self._in_writer(lambda connection: self.writer.compact(connection, cut))
+
+    def close_watches(self) -> None:
+        """End every watch (their clients resume elsewhere)."""
+        self.hub.close()
+
+    def mark_baseline(self) -> None:
+        """Remember the present state for `reset`."""
+        self._baseline = {r.key: r for c in self._collections.values() for r in c.records.values()}
+
+    async def reset(self) -> None:
+        """Go back to the baseline: what came since is deleted, what went is put back, with proper events."""
+        baseline = self._baseline or {}
+        writes: list[Write] = []
+        for collection in self._collections.values():
+            for record in collection.records.values():
+                kept = baseline.get(record.key)
+                if kept is None:
+                    writes.append(_rewrite(record, "DELETED", record.revision, ()))
+                elif kept.data != record.data:
+                    writes.append(_rewrite(kept, "MODIFIED", record.revision, None))
+        writes += [_rewrite(kept, "ADDED", 0, None) for key, kept in baseline.items() if self.get(key) is None]
+        if writes:
+            await self.submit(writes)
+            self.mark_baseline()
+
+
+def _rewrite(record: Record, kind: Any, expected: int, claims: tuple[Claim, ...] | None) -> Write:
+    end = record.version_at + len(str(record.revision))
+    template = (record.data[: record.version_at], record.data[end:])
+    return Write(record.key, kind, expected, template, record.uid, record.labels, claims)
+
+
+def _first_previous(events: Any, before: dict[Key, Record | None]) -> None:
+    """For each key, what it was before the first of the events."""
+    for change in events:
+        before.setdefault(change.record.key, change.previous)
+
+
+def sqlite_url(directory: Path) -> str:
+    """The database of a data directory."""
+    return f"sqlite:///{directory / 'miniplane.db'}"

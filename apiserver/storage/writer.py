@@ -1,0 +1,320 @@
+"""The one writer: a thread that commits whatever waits in one transaction (group commit).
+
+Under the lock of the revision row (`BEGIN IMMEDIATE` on SQLite) the thread first reads what other processes have
+committed; its own picture of the database is then exact, and preconditions are checked against it without SQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, insert, select, text, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from apiserver.storage import log, tables
+from apiserver.storage.types import Claim, ClaimTaken, Event, Exists, Key, Record, Stale, Unavailable, Write
+
+BATCH_LIMIT = 256
+CATCH_UP_PAGE = 1000
+COMPACTION_SLICE = 2000
+
+
+@dataclass(slots=True)
+class Group:
+    """Writes that are committed together or not at all."""
+
+    writes: Sequence[Write]
+    done: asyncio.Future[list[Record]]
+
+
+@dataclass(slots=True)
+class Task:
+    """Something to run in the writer thread between batches."""
+
+    run: Callable[[Connection], Any]
+    done: asyncio.Future[Any]
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What a batch does, and how to take it back."""
+
+    events: list[Event] = field(default_factory=list)
+    undo: list[Callable[[], None]] = field(default_factory=list)
+    claimed: list[tuple[Claim, Key]] = field(default_factory=list)
+    released: list[Claim] = field(default_factory=list)
+
+
+Deliver = Callable[[list[Event], list[tuple[Any, Any]]], None]
+
+
+class Writer:
+    """Owns the write connection and the exact state: records, claims and the revision."""
+
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, deliver: Deliver, bounds: log.Bounds) -> None:
+        self._engine, self._loop, self._deliver, self._bounds = engine, loop, deliver, bounds
+        self.state: dict[Key, Record] = {}
+        self.claims: dict[Claim, Key] = {}
+        self.owned: dict[Key, tuple[Claim, ...]] = {}
+        self.revision = self.compacted = 0
+        self._queue: queue.SimpleQueue[Group | Task | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="storage-writer", daemon=True)
+        self._postgresql = engine.dialect.name == "postgresql"
+        self._upsert = self._make_upsert()
+        self.batches = self.writes = 0
+
+    def _make_upsert(self) -> Any:
+        dialect = postgresql if self._postgresql else sqlite
+        statement = dialect.insert(tables.objects)
+        changed = {name: statement.excluded[name] for name in ("uid", "revision", "version_at", "labels", "body")}
+        return statement.on_conflict_do_update(index_elements=["resource", "namespace", "name"], set_=changed)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, item: Group | Task) -> None:
+        self._queue.put(item)
+
+    def stop(self) -> None:
+        """Finish what waits and end the thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with self._engine.connect() as connection:
+            running = True
+            while running:
+                groups, tasks, running = self._take()
+                if groups:
+                    self._commit_groups(connection, groups)
+                for task in tasks:
+                    self._run_task(connection, task)
+                self._compact_if_due(connection)
+
+    def _take(self) -> tuple[list[Group], list[Task], bool]:
+        """Everything that waits, at least one item."""
+        groups: list[Group] = []
+        tasks: list[Task] = []
+        item = self._queue.get()
+        while True:
+            if item is None:
+                return groups, tasks, False
+            (groups if isinstance(item, Group) else tasks).append(item)  # type: ignore[arg-type]
+            if len(groups) >= BATCH_LIMIT:
+                return groups, tasks, True
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return groups, tasks, True
+
+    def _run_task(self, connection: Connection, task: Task) -> None:
+        try:
+            result: Any = task.run(connection)
+            connection.rollback()
+        except Exception as error:
+            connection.rollback()
+            result = error
+        self._send([], [(task.done, result)])
+
+    def _commit_groups(self, connection: Connection, groups: list[Group]) -> None:
+        plan, answers = _Plan(), []
+        foreign: list[Event] = []
+        try:
+            foreign = self.lock(connection)
+            answers = [(group.done, self._plan_group(plan, group)) for group in groups]
+            if plan.events:
+                self._write(connection, plan)
+            connection.commit()
+        except (SQLAlchemyError, OSError) as error:
+            self._rollback(connection, plan)
+            answers = [
+                (group.done, Unavailable(f"the database refused the write: {_reason(error)}")) for group in groups
+            ]
+        else:
+            self._bounds.add(self.revision, len(plan.events), log.sizes(plan.events), int(time.time()))
+            self.batches += 1
+            self.writes += len(plan.events)
+        self._send(foreign + (plan.events if self._committed(answers) else []), answers)
+
+    @staticmethod
+    def _committed(answers: list[tuple[Any, Any]]) -> bool:
+        return not all(isinstance(result, Unavailable) for _, result in answers)
+
+    def _rollback(self, connection: Connection, plan: _Plan) -> None:
+        for step in reversed(plan.undo):
+            step()
+        try:
+            connection.rollback()
+        except SQLAlchemyError:
+            connection.invalidate()
+
+    def lock(self, connection: Connection) -> list[Event]:
+        """Take the lock; read and apply what others committed since we last held it."""
+        statement = select(tables.revision.c.value, tables.revision.c.compacted)
+        value, self.compacted = connection.execute(statement.with_for_update()).one()
+        return self.catch_up(connection, value) if value != self.revision else []
+
+    def catch_up(self, connection: Connection, until: int) -> list[Event]:
+        """Events of other processes up to `until`, applied to our state."""
+        found: list[Event] = []
+        while self.revision < until:
+            statement = select(tables.log).where(tables.log.c.revision > self.revision)
+            rows = connection.execute(statement.order_by(tables.log.c.revision).limit(CATCH_UP_PAGE)).all()
+            if not rows:
+                break
+            for row in rows:
+                event = log.event_of(row)
+                self._apply(event)
+                found.append(event)
+        self.load_claims(connection)
+        self.revision = until
+        return found
+
+    def _apply(self, event: Event) -> None:
+        if event.type == "DELETED":
+            self.state.pop(event.record.key, None)
+        else:
+            self.state[event.record.key] = event.record
+        self.revision = event.revision
+
+    def load_claims(self, connection: Connection) -> None:
+        """Read every claim anew."""
+        claims: dict[Claim, Key] = {}
+        owned: dict[Key, tuple[Claim, ...]] = {}
+        for row in connection.execute(select(tables.claims)):
+            claim, key = Claim(row.space, row.value), Key(row.resource, row.namespace, row.name)
+            claims[claim] = key
+            owned[key] = (*owned.get(key, ()), claim)
+        self.claims, self.owned = claims, owned
+
+    def _plan_group(self, plan: _Plan, group: Group) -> Any:
+        """Check and apply one group in memory: its records, or the exception that refuses it."""
+        events, undo = len(plan.events), len(plan.undo)
+        claimed, released = len(plan.claimed), len(plan.released)
+        try:
+            return [self._plan_write(plan, write) for write in group.writes]
+        except (Exists, Stale, ClaimTaken) as refusal:
+            for step in reversed(plan.undo[undo:]):
+                step()
+            del plan.events[events:], plan.undo[undo:], plan.claimed[claimed:], plan.released[released:]
+            return refusal
+
+    def _plan_write(self, plan: _Plan, write: Write) -> Record:
+        key = write.key
+        current = self.state.get(key)
+        if write.expected == 0 and current is not None:
+            raise Exists(key)
+        if write.expected != 0 and (current is None or current.revision != write.expected):
+            raise Stale(key, current)
+        self._plan_claims(plan, write)
+        before = self.revision
+        plan.undo.append(lambda: self._restore(key, current, before))
+        self.revision += 1
+        head, tail = write.template
+        labels = log.interned(write.labels)
+        record = Record(key, self.revision, write.uid, b"%s%d%s" % (head, self.revision, tail), labels, len(head))
+        if write.type == "DELETED":
+            del self.state[key]
+        else:
+            self.state[key] = record
+        plan.events.append(Event(write.type, self.revision, record, current))
+        return record
+
+    def _restore(self, key: Key, record: Record | None, revision: int) -> None:
+        self.revision = revision
+        if record is None:
+            self.state.pop(key, None)
+        else:
+            self.state[key] = record
+
+    def _plan_claims(self, plan: _Plan, write: Write) -> None:
+        if write.claims is None:
+            return
+        key, held = write.key, self.owned.get(write.key, ())
+        if not held and not write.claims:
+            return
+        for claim in write.claims:
+            holder = self.claims.get(claim)
+            if holder is not None and holder != key:
+                raise ClaimTaken(key, claim)
+        plan.undo.append(lambda: self._restore_claims(key, held))
+        wanted = set(write.claims)
+        for claim in held:
+            if claim not in wanted:
+                del self.claims[claim]
+                plan.released.append(claim)
+        for claim in wanted.difference(held):
+            self.claims[claim] = key
+            plan.claimed.append((claim, key))
+        if wanted:
+            self.owned[key] = tuple(wanted)
+        else:
+            self.owned.pop(key, None)
+
+    def _restore_claims(self, key: Key, held: tuple[Claim, ...]) -> None:
+        for claim in self.owned.pop(key, ()):
+            if claim not in held:
+                self.claims.pop(claim, None)
+        for claim in held:
+            self.claims[claim] = key
+        if held:
+            self.owned[key] = held
+
+    def _write(self, connection: Connection, plan: _Plan) -> None:
+        now = int(time.time())
+        connection.execute(insert(tables.log), [log.log_row(event, now) for event in plan.events])
+        last = {event.record.key: event for event in plan.events}
+        stored = [log.object_row(event.record) for event in last.values() if event.type != "DELETED"]
+        gone = [key for key, event in last.items() if event.type == "DELETED"]
+        if stored:
+            connection.execute(self._upsert, stored)
+        if gone:
+            columns = (tables.objects.c.resource, tables.objects.c.namespace, tables.objects.c.name)
+            connection.execute(delete(tables.objects).where(tuple_(*columns).in_(gone)))
+        self._write_claims(connection, plan)
+        connection.execute(update(tables.revision).values(value=self.revision))
+        if self._postgresql:
+            connection.execute(text("SELECT pg_notify('miniplane', '')"))
+
+    def _write_claims(self, connection: Connection, plan: _Plan) -> None:
+        table = tables.claims
+        for claim in plan.released:
+            connection.execute(delete(table).where(table.c.space == claim.space, table.c.value == claim.value))
+        final = {claim: key for claim, key in plan.claimed if self.claims.get(claim) == key}
+        for claim, key in final.items():
+            connection.execute(insert(table).values(space=claim.space, value=claim.value, **key._asdict()))
+
+    def _send(self, events: list[Event], answers: list[tuple[Any, Any]]) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._deliver, events, answers)
+
+    def _compact_if_due(self, connection: Connection) -> None:
+        cut = self._bounds.excess(int(time.time()))
+        if cut > self.compacted:
+            try:
+                self.compact(connection, cut)
+            except SQLAlchemyError:
+                connection.rollback()
+
+    def compact(self, connection: Connection, cut: int) -> None:
+        """Forget the log up to `cut`, in slices so that writers do not wait long."""
+        connection.execute(update(tables.revision).where(tables.revision.c.compacted < cut).values(compacted=cut))
+        connection.commit()
+        self.compacted = cut
+        while True:
+            oldest = select(tables.log.c.revision).where(tables.log.c.revision <= cut).limit(COMPACTION_SLICE)
+            result = connection.execute(delete(tables.log).where(tables.log.c.revision.in_(oldest.scalar_subquery())))
+            connection.commit()
+            if result.rowcount < COMPACTION_SLICE:
+                return
+
+
+def _reason(error: BaseException) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]

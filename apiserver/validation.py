@@ -1,0 +1,312 @@
+"""Names, labels, ports, addresses and object metadata: the rules of apimachinery, in its words.
+
+The first half returns messages (`k8s.io/apimachinery/pkg/util/validation`), the second field errors
+(`pkg/api/validation`).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from apiserver.field import FieldError, forbidden, immutable, invalid, required
+
+LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+SUBDOMAIN = LABEL + r"(\." + LABEL + ")*"
+LABEL_1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
+QUALIFIED = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+VALUE = f"({QUALIFIED})?"
+LABEL_LIMIT, SUBDOMAIN_LIMIT = 63, 253
+ANNOTATIONS_LIMIT = 256 * 1024
+_LABEL_TEXT = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
+    "with an alphanumeric character"
+)
+_SUBDOMAIN_TEXT = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
+    "and end with an alphanumeric character"
+)
+_LABEL_1035_TEXT = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
+    "and end with an alphanumeric character"
+)
+_NAME_PART = (
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+)
+_VALUE_TEXT = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start "
+    "and end with an alphanumeric character"
+)
+
+
+def _regex_error(message: str, pattern: str, *examples: str) -> str:
+    shown = ",  or ".join(f"'{example}'" for example in examples)
+    return f"{message} (e.g. {shown}, regex used for validation is '{pattern}')"
+
+
+def max_length(limit: int) -> str:
+    return f"must be no more than {limit} characters"
+
+
+def _name(value: str, limit: int, pattern: str, text: str, examples: tuple[str, ...], prefix: bool) -> list[str]:
+    if prefix and value.endswith("-"):
+        value = value[:-1] + "a"  # what a generated name may look like
+    found = [max_length(limit)] if len(value) > limit else []
+    if not re.fullmatch(pattern, value):
+        found.append(_regex_error(text, pattern, *examples))
+    return found
+
+
+def dns1123_label(value: str, prefix: bool = False) -> list[str]:
+    return _name(value, LABEL_LIMIT, LABEL, _LABEL_TEXT, ("my-name", "123-abc"), prefix)
+
+
+def dns1123_subdomain(value: str, prefix: bool = False) -> list[str]:
+    return _name(value, SUBDOMAIN_LIMIT, SUBDOMAIN, _SUBDOMAIN_TEXT, ("example.com",), prefix)
+
+
+def dns1035_label(value: str, prefix: bool = False) -> list[str]:
+    return _name(value, LABEL_LIMIT, LABEL_1035, _LABEL_1035_TEXT, ("my-name", "abc-123"), prefix)
+
+
+def qualified_name(value: str) -> list[str]:
+    """A label or annotation key: an optional DNS prefix and a name."""
+    parts = value.split("/")
+    if len(parts) > 2:
+        text = "a qualified name " + _regex_error(_NAME_PART, QUALIFIED, "MyName", "my.name", "123-abc")
+        return [text + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
+    found: list[str] = []
+    name = parts[-1]
+    if len(parts) == 2:
+        if not parts[0]:
+            found.append("prefix part must be non-empty")
+        else:
+            found += [f"prefix part {text}" for text in dns1123_subdomain(parts[0])]
+    if not name:
+        found.append("name part must be non-empty")
+    elif len(name) > LABEL_LIMIT:
+        found.append(f"name part {max_length(LABEL_LIMIT)}")
+    if not re.fullmatch(QUALIFIED, name):
+        found.append("name part " + _regex_error(_NAME_PART, QUALIFIED, "MyName", "my.name", "123-abc"))
+    return found
+
+
+def label_value(value: str) -> list[str]:
+    found = ["must be no more than 63 bytes"] if len(value.encode()) > LABEL_LIMIT else []
+    if not re.fullmatch(VALUE, value):
+        found.append(_regex_error(_VALUE_TEXT, VALUE, "MyValue", "my_value", "12345"))
+    return found
+
+
+def port_number(port: int) -> list[str]:
+    return [] if 1 <= port <= 65535 else ["must be between 1 and 65535, inclusive"]
+
+
+def port_name(value: str) -> list[str]:
+    """An IANA service name (RFC 6335)."""
+    found = ["must be no more than 15 characters"] if len(value) > 15 else []
+    if not re.fullmatch(r"[-a-z0-9]+", value):
+        found.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
+    if not re.search("[a-z]", value):
+        found.append("must contain at least one letter (a-z)")
+    if "--" in value:
+        found.append("must not contain consecutive hyphens")
+    if value and (value[0] == "-" or value[-1] == "-"):
+        found.append("must not begin or end with a hyphen")
+    return found
+
+
+_ENV_NAME = r"[-._a-zA-Z][-._a-zA-Z0-9]*"
+
+
+def env_var_name(value: str) -> list[str]:
+    """The relaxed rule of 1.34: any printable ASCII character but `=`."""
+    if not value:
+        return ["environment variable name must not be empty"]
+    found = []
+    if not all(" " <= char <= "~" and char != "=" for char in value):
+        found.append("a valid environment variable name must consist only of printable ASCII characters other than '='")
+    return found
+
+
+_CONFIG_KEY = r"[-._a-zA-Z0-9]+"
+
+
+def config_map_key(value: str) -> list[str]:
+    found = [max_length(SUBDOMAIN_LIMIT)] if len(value) > SUBDOMAIN_LIMIT else []
+    if not re.fullmatch(_CONFIG_KEY, value):
+        text = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
+        found.append(_regex_error(text, _CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))
+    elif value == ".":
+        found.append("must not be '.'")
+    elif value == "..":
+        found.append("must not be '..'")
+    elif value.startswith(".."):
+        found.append("must not start with '..'")
+    return found
+
+
+def ip_address(value: str) -> list[str]:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
+    return []
+
+
+def cidr(value: str) -> list[str]:
+    try:
+        if "/" not in value:
+            raise ValueError(value)
+        ipaddress.ip_interface(value)
+    except ValueError:
+        return ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
+    return []
+
+
+def percent(value: str) -> list[str]:
+    if re.fullmatch(r"[0-9]+%", value):
+        return []
+    text = "a valid percent string must be a numeric string followed by an ending '%'"
+    return [_regex_error(text, "[0-9]+%", "1%", "93%")]
+
+
+def labels(values: Mapping[str, str] | None, path: str) -> list[FieldError]:
+    found: list[FieldError] = []
+    for key in sorted(values or {}):
+        found += [invalid(path, key, text) for text in qualified_name(key)]
+        value = (values or {})[key]
+        found += [invalid(path, value, text) for text in label_value(value)]
+    return found
+
+
+def annotations(values: Mapping[str, str] | None, path: str) -> list[FieldError]:
+    found: list[FieldError] = []
+    total = 0
+    for key in sorted(values or {}):
+        found += [invalid(path, key, text) for text in qualified_name(key.lower())]
+        total += len(key.encode()) + len((values or {})[key].encode())
+    if total > ANNOTATIONS_LIMIT:
+        found.append(FieldError("FieldValueTooLong", path, f"Too long: may not be more than {ANNOTATIONS_LIMIT} bytes"))
+    return found
+
+
+def label_selector(selector: Mapping[str, Any] | None, path: str) -> list[FieldError]:
+    """metav1.LabelSelector."""
+    if not selector:
+        return []
+    found = labels(selector.get("matchLabels"), f"{path}.matchLabels")
+    for index, item in enumerate(selector.get("matchExpressions") or ()):
+        found += _expression(item, f"{path}.matchExpressions[{index}]")
+    return found
+
+
+def _expression(item: Mapping[str, Any], path: str) -> list[FieldError]:
+    found: list[FieldError] = []
+    operator, values = item.get("operator", ""), item.get("values") or ()
+    if operator in ("In", "NotIn"):
+        if not values:
+            found.append(required(f"{path}.values", "must be specified when `operator` is 'In' or 'NotIn'"))
+    elif operator in ("Exists", "DoesNotExist"):
+        if values:
+            found.append(
+                forbidden(f"{path}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
+            )
+    else:
+        found.append(invalid(f"{path}.operator", operator, "not a valid selector operator"))
+    found += [invalid(f"{path}.key", item.get("key", ""), text) for text in qualified_name(item.get("key", ""))]
+    for index, value in enumerate(values):
+        found += [invalid(f"{path}.values[{index}]", value, text) for text in label_value(value)]
+    return found
+
+
+NameRule = Callable[[str, bool], list[str]]
+
+
+def object_meta(
+    meta: Mapping[str, Any], namespaced: bool, name_rule: NameRule, path: str = "metadata"
+) -> list[FieldError]:
+    """ValidateObjectMeta."""
+    found: list[FieldError] = []
+    prefix, name = meta.get("generateName"), meta.get("name")
+    if prefix:
+        found += [invalid(f"{path}.generateName", prefix, text) for text in name_rule(prefix, True)]
+    if not name:
+        found.append(required(f"{path}.name", "name or generateName is required"))
+    else:
+        found += [invalid(f"{path}.name", name, text) for text in name_rule(name, False)]
+    if namespaced and not meta.get("namespace"):
+        found.append(required(f"{path}.namespace"))
+    elif not namespaced and meta.get("namespace"):
+        found.append(forbidden(f"{path}.namespace", "not allowed on this type"))
+    if meta.get("generation", 0) < 0:
+        found.append(invalid(f"{path}.generation", meta["generation"], "must be greater than or equal to 0"))
+    found += labels(meta.get("labels"), f"{path}.labels")
+    found += annotations(meta.get("annotations"), f"{path}.annotations")
+    found += owner_references(meta.get("ownerReferences") or (), f"{path}.ownerReferences")
+    found += finalizers(meta.get("finalizers") or (), f"{path}.finalizers")
+    return found
+
+
+_BANNED_OWNERS = frozenset({("v1", "Event")})
+
+
+def owner_references(references: Any, path: str) -> list[FieldError]:
+    found: list[FieldError] = []
+    controller = ""
+    for index, reference in enumerate(references):
+        at = f"{path}[{index}]"
+        version = reference.get("apiVersion", "")
+        if not version.rpartition("/")[2]:
+            found.append(invalid(f"{at}.apiVersion", version, "version must not be empty"))
+        for key in ("kind", "name", "uid"):
+            if not reference.get(key):
+                found.append(invalid(f"{at}.{key}", reference.get(key, ""), "must not be empty"))
+        if (version, reference.get("kind")) in _BANNED_OWNERS:
+            text = f"{version}, Kind={reference['kind']} is disallowed from being an owner"
+            found.append(invalid(at, reference, text))
+        if reference.get("controller"):
+            if controller:
+                why = (
+                    'Only one reference can have Controller set to true. Found "true" in references for '
+                    f"{controller} and {reference.get('name')}"
+                )
+                found.append(invalid(path, list(references), why))
+            else:
+                controller = reference.get("name", "")
+    return found
+
+
+STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
+
+
+def finalizers(names: Any, path: str) -> list[FieldError]:
+    found: list[FieldError] = []
+    for name in names:
+        faults = qualified_name(name)
+        found += [invalid(path, name, text) for text in faults]
+        if not faults and "/" not in name and name not in STANDARD_FINALIZERS:
+            why = "name is neither a standard finalizer name nor is it fully qualified"
+            found.append(invalid(path, name, why))
+    if "orphan" in names and "foregroundDeletion" in names:
+        found.append(invalid(path, list(names), "finalizer orphan and foregroundDeletion cannot be both set"))
+    return found
+
+
+def object_meta_update(new: Mapping[str, Any], old: Mapping[str, Any], path: str = "metadata") -> list[FieldError]:
+    """ValidateObjectMetaUpdate: what never changes."""
+    found: list[FieldError] = []
+    if old.get("deletionTimestamp"):
+        added = [name for name in new.get("finalizers") or () if name not in (old.get("finalizers") or ())]
+        if added:
+            shown = "[]string{" + ", ".join(f'"{name}"' for name in sorted(added)) + "}"
+            why = f"no new finalizers can be added if the object is being deleted, found new finalizers {shown}"
+            found += [forbidden(f"{path}.finalizers", why)] * 2
+    if new.get("generation", 0) < old.get("generation", 0):
+        found.append(invalid(f"{path}.generation", new.get("generation", 0), "must not be decremented"))
+    for key in ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
+        if new.get(key) != old.get(key):
+            found.append(immutable(f"{path}.{key}", new.get(key)))
+    return found
