@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
+from apiserver.schema import gotime
 from apiserver.schema.types import Field, Type
-from miniplane.apimachinery.quantity import Quantity
 
 Decoder = Callable[[Any], Any]
-_DROP = object()
-_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 class DecodeError(ValueError):
@@ -100,7 +98,7 @@ def _struct(kind: Type) -> Decoder:
                 error.path.insert(0, key)
                 error.owner = error.owner or owner
                 raise
-            if decoded or entry[1] or entry[2]:
+            if decoded or entry[1]:
                 out[key] = decoded
         for key, zero in always:
             if key not in out:
@@ -108,6 +106,14 @@ def _struct(kind: Type) -> Decoder:
         return out
 
     return decoder
+
+
+def _stays(field: Field) -> bool:
+    """Whether a zero value that the client sent is written again. Empty lists and maps that are always written become
+    null: the protobuf form in which the real server stores them cannot tell the two apart."""
+    if field.keep_zero and field.type.shape in ("list", "map"):
+        return field.json == "items"
+    return field.pointer or field.keep_zero or field.type.shape in ("struct", "any")
 
 
 def _late(kind: Type) -> Decoder:
@@ -126,6 +132,18 @@ def _written(field: Field) -> bool:
     return field.keep_zero or (field.type.shape == "struct" and not field.pointer)
 
 
+_ZEROS: dict[str, Any] = {
+    "string": "",
+    "bytes": "",
+    "bool": False,
+    "int32": 0,
+    "int64": 0,
+    "float64": 0,
+    "intstr": 0,
+    "quantity": "0",
+}
+
+
 def _zero(field: Field) -> Callable[[], Any]:
     kind = field.type
     if kind.shape == "struct" and not field.pointer:
@@ -142,7 +160,8 @@ def _list(kind: Type) -> Decoder:
     assert kind.element is not None
     element, go = kind.element, kind.go
     inner = _late(element)
-    null: Callable[[], Any] = (lambda: compiled(element)({})) if element.shape == "struct" else (lambda: None)
+    zero = _ZEROS.get(element.shape)
+    null: Callable[[], Any] = (lambda: compiled(element)({})) if element.shape == "struct" else (lambda: zero)
 
     def decoder(value: Any) -> Any:
         if type(value) is not list:
@@ -156,7 +175,7 @@ def _map(kind: Type) -> Decoder:
     assert kind.element is not None
     element, go = kind.element, kind.go
     inner = _late(element)
-    null = "" if element.shape == "string" else None
+    null = _ZEROS.get(element.shape)
 
     def decoder(value: Any) -> Any:
         if type(value) is not dict:
@@ -167,9 +186,11 @@ def _map(kind: Type) -> Decoder:
 
 
 def _string(kind: Type) -> Decoder:
+    go = kind.go
+
     def decoder(value: Any) -> Any:
         if type(value) is not str:
-            raise _Mismatch(_shape_of(value), "string")
+            raise _Mismatch(_shape_of(value), go)
         return value
 
     return decoder
@@ -215,11 +236,19 @@ def _quantity(kind: Type) -> Decoder:
                 "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
             )
         try:
-            return Quantity.parse(value).canonical()
+            return _canonical(value)
         except ValueError as error:
             raise DecodeError(str(error)) from None
 
     return decoder
+
+
+@lru_cache(maxsize=4096)
+def _canonical(value: str | int | float) -> str:
+    """The few distinct quantities of a cluster are parsed once."""
+    from miniplane.apimachinery.quantity import Quantity
+
+    return Quantity.parse(value).canonical()
 
 
 def _int_or_string(kind: Type) -> Decoder:
@@ -266,31 +295,16 @@ def _bad_byte(text: str) -> int:
 
 def _time(kind: Type) -> Decoder:
     micro = kind.shape == "microtime"
-    layout = "2006-01-02T15:04:05.000000Z07:00" if micro else "2006-01-02T15:04:05Z07:00"
 
     def decoder(value: Any) -> Any:
         if type(value) is not str:
             raise _Mismatch(_shape_of(value), "string")
-        match = _TIME.fullmatch(value)
-        if match is None:
-            raise DecodeError(f'parsing time "{value}" as "{layout}": cannot parse "{value}" as "2006"')
-        if micro:
-            return value if match[7] and len(match[7]) == 7 and match[8] == "Z" else _normal_time(match, True, value)
-        return value if match[7] is None and match[8] == "Z" else _normal_time(match, False, value)
+        try:
+            return gotime.canonical(value, micro)
+        except ValueError as error:
+            raise DecodeError(str(error)) from None
 
     return decoder
-
-
-def _normal_time(match: re.Match[str], micro: bool, text: str) -> str:
-    """UTC, with six decimals or none."""
-    from datetime import UTC, datetime
-
-    fraction = (match[7] or ".0")[1:7].ljust(6, "0")
-    try:
-        moment = datetime.fromisoformat(f"{text[:19]}.{fraction}{match[8].replace('Z', '+00:00')}").astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise DecodeError(f'parsing time "{text}": out of range') from None
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ" if micro else "%Y-%m-%dT%H:%M:%SZ")
 
 
 def _any(kind: Type) -> Decoder:

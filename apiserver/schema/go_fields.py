@@ -21,9 +21,13 @@ POINTERS = _table("""
     OwnerReference: controller blockOwnerDeletion
     DeleteOptions: gracePeriodSeconds orphanDependents propagationPolicy
     Preconditions: uid resourceVersion
-    PodSpec: terminationGracePeriodSeconds activeDeadlineSeconds automountServiceAccountToken shareProcessNamespace priority runtimeClassName enableServiceLinks preemptionPolicy setHostnameAsFQDN hostUsers hostnameOverride
-    PodSecurityContext: runAsUser runAsGroup runAsNonRoot fsGroup fsGroupChangePolicy supplementalGroupsPolicy seLinuxChangePolicy
-    SecurityContext: privileged runAsUser runAsGroup runAsNonRoot readOnlyRootFilesystem allowPrivilegeEscalation procMount
+    PodSpec: terminationGracePeriodSeconds activeDeadlineSeconds automountServiceAccountToken shareProcessNamespace
+    PodSpec: priority runtimeClassName enableServiceLinks preemptionPolicy setHostnameAsFQDN hostUsers
+    PodSpec: hostnameOverride
+    PodSecurityContext: runAsUser runAsGroup runAsNonRoot fsGroup fsGroupChangePolicy supplementalGroupsPolicy
+    PodSecurityContext: seLinuxChangePolicy
+    SecurityContext: privileged runAsUser runAsGroup runAsNonRoot readOnlyRootFilesystem allowPrivilegeEscalation
+    SecurityContext: procMount
     WindowsSecurityContextOptions: gmsaCredentialSpecName gmsaCredentialSpec runAsUserName hostProcess
     SeccompProfile: localhostProfile
     AppArmorProfile: localhostProfile
@@ -60,7 +64,8 @@ POINTERS = _table("""
     PodStatus: resourceClaimStatuses
     PodResourceClaim: resourceClaimName resourceClaimTemplateName
     ServicePort: appProtocol
-    ServiceSpec: ipFamilyPolicy allocateLoadBalancerNodePorts loadBalancerClass internalTrafficPolicy trafficDistribution
+    ServiceSpec: ipFamilyPolicy allocateLoadBalancerNodePorts loadBalancerClass internalTrafficPolicy
+    ServiceSpec: trafficDistribution
     ClientIPConfig: timeoutSeconds
     LoadBalancerIngress: ipMode
     PortStatus: error
@@ -90,7 +95,8 @@ POINTERS = _table("""
     DaemonSetSpec: revisionHistoryLimit
     DaemonSetStatus: collisionCount
     RollingUpdateDaemonSet: maxUnavailable maxSurge
-    JobSpec: parallelism completions activeDeadlineSeconds backoffLimit backoffLimitPerIndex maxFailedIndexes manualSelector ttlSecondsAfterFinished completionMode suspend podReplacementPolicy managedBy
+    JobSpec: parallelism completions activeDeadlineSeconds backoffLimit backoffLimitPerIndex maxFailedIndexes
+    JobSpec: manualSelector ttlSecondsAfterFinished completionMode suspend podReplacementPolicy managedBy
     JobStatus: terminating ready failedIndexes
     SuccessPolicyRule: succeededIndexes succeededCount
     PodFailurePolicyOnExitCodesRequirement: containerName
@@ -106,7 +112,8 @@ POINTERS = _table("""
     IngressClassParametersReference: apiGroup scope namespace
     NetworkPolicyPort: protocol port endPort
     StorageClass: reclaimPolicy allowVolumeExpansion volumeBindingMode
-    CSIDriverSpec: attachRequired podInfoOnMount storageCapacity fsGroupPolicy requiresRepublish seLinuxMount nodeAllocatableUpdatePeriodSeconds serviceAccountTokenInSecrets preventPodSchedulingIfMissing
+    CSIDriverSpec: attachRequired podInfoOnMount storageCapacity fsGroupPolicy requiresRepublish seLinuxMount
+    CSIDriverSpec: nodeAllocatableUpdatePeriodSeconds serviceAccountTokenInSecrets preventPodSchedulingIfMissing
     TokenRequest: expirationSeconds
     VolumeNodeResources: count
     VolumeAttachmentSource: persistentVolumeName
@@ -132,7 +139,8 @@ POINTERS = _table("""
     CustomResourceSubresourceScale: labelSelectorPath
     CustomResourceDefinitionVersion: deprecationWarning
     CustomResourceConversion: webhook
-    JSONSchemaProps: maximum minimum maxLength minLength maxItems minItems multipleOf maxProperties minProperties x-kubernetes-preserve-unknown-fields x-kubernetes-list-type x-kubernetes-map-type
+    JSONSchemaProps: maximum minimum maxLength minLength maxItems minItems multipleOf maxProperties minProperties
+    JSONSchemaProps: x-kubernetes-preserve-unknown-fields x-kubernetes-list-type x-kubernetes-map-type
     ValidationRule: reason optionalOldSelf
     NodeSystemInfo: swap
     NodeRuntimeHandlerFeatures: recursiveReadOnlyMounts userNamespaces
@@ -262,12 +270,12 @@ ALWAYS = _table("""
     core.EndpointPort: port
     EndpointSlice: addressType endpoints ports
     Endpoint: addresses
-    Endpoints: subsets
     ForZone: name
     ForNode: name
     NodeCondition: type status lastHeartbeatTime lastTransitionTime
     NodeAddress: type address
-    NodeSystemInfo: machineID systemUUID bootID kernelVersion osImage containerRuntimeVersion kubeletVersion kubeProxyVersion operatingSystem architecture
+    NodeSystemInfo: machineID systemUUID bootID kernelVersion osImage containerRuntimeVersion kubeletVersion
+    NodeSystemInfo: kubeProxyVersion operatingSystem architecture
     DaemonEndpoint: Port
     ContainerImage: names
     AttachedVolume: name devicePath
@@ -282,7 +290,6 @@ ALWAYS = _table("""
     ReplicationControllerStatus: replicas
     ReplicationControllerCondition: type status lastTransitionTime
     PersistentVolumeClaimCondition: type status
-    PersistentVolumeClaimSpec:
     TypedLocalObjectReference: apiGroup kind name
     TypedObjectReference: apiGroup kind name
     LocalVolumeSource: path
@@ -342,7 +349,6 @@ ALWAYS = _table("""
     VolumeAttachmentSpec: attacher nodeName
     VolumeAttachmentStatus: attached
     storage.TokenRequest: audience
-    ServiceCIDRSpec:
     ParentReference: resource name
     TokenRequestSpec: audiences boundObjectRef expirationSeconds
     TokenRequestStatus: token expirationTimestamp
@@ -389,6 +395,3 @@ ALWAYS = _table("""
     ResourceClaimConsumerReference: resource name uid
     DeviceRequestAllocationResult: request driver pool device
 """)
-
-NULL_WHEN_ABSENT = frozenset({"boundObjectRef", "selector", "sideEffects", "pathType", "apiGroup", "expirationSeconds"})
-"""Pointer fields among ALWAYS: absent is written as null."""

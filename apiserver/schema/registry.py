@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from apiserver.schema.go_fields import ALWAYS, PLAIN_STRUCTS, POINTER_STATUS, POINTERS
+from apiserver.schema.go_names import NAMED
 from apiserver.schema.types import Field, Shape, Type
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
@@ -137,6 +138,11 @@ class Schemas:
         is_kind: bool,
     ) -> Field:
         kind = self._field_type(schema, number[1] if number else None)
+        named = NAMED.get(f"{owner.owner}.{name}")
+        if named and not kind.name:
+            kind.go = named
+            if kind.shape == "list" and kind.element is not None:
+                kind.element.go = named.removeprefix("[]")
         if kind.shape == "struct":
             pointer = not _plain_struct(owner, name, is_kind)
         else:
@@ -147,7 +153,7 @@ class Schemas:
             type=kind,
             required=name in required,
             pointer=pointer,
-            keep_zero=name in _lookup(ALWAYS, owner),
+            keep_zero=name in _lookup(ALWAYS, owner) or (is_kind and name == "items"),
             patch_strategy=strategy,
             patch_merge_key=schema.get("x-kubernetes-patch-merge-key", ""),
             number=number[0] if number else None,
