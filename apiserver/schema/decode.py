@@ -45,13 +45,12 @@ def decode(obj: Any, kind: Type) -> dict[str, Any]:
 def compiled(kind: Type) -> Decoder:
     """The decoder of a type, made once."""
     if kind.decoder is None:
-        kind.decoder = lambda value: _compile_into(kind)(value)  # a recursive type meets itself while it is compiled
-        kind.decoder = _compile_into(kind)
+        kind.decoder = _compile(kind)
     decoder: Decoder = kind.decoder
     return decoder
 
 
-def _compile_into(kind: Type) -> Decoder:
+def _compile(kind: Type) -> Decoder:
     match kind.shape:
         case "struct":
             return _struct(kind)
@@ -72,17 +71,20 @@ def _shape_of(value: Any) -> str:
     return "array" if isinstance(value, list) else "number"
 
 
+_PLAIN: dict[str, type] = {"string": str, "bool": bool, "duration": str}
+
+
 def _struct(kind: Type) -> Decoder:
-    table = {
-        name: (_late(field.type), field.pointer or field.keep_zero, field.type.shape == "struct")
-        for name, field in kind.fields.items()
-    }
-    always = [(name, _zero(field)) for name, field in kind.fields.items() if _written(field)]
+    table: dict[str, tuple[type | None, Decoder, bool]] = {}
+    always: list[tuple[str, Callable[[], Any]]] = []
     owner, go, keep_unknown = kind.owner, kind.go, kind.preserve_unknown
 
     def decoder(value: Any) -> Any:
         if type(value) is not dict:
             raise _Mismatch(_shape_of(value), go)
+        if not table:  # at first use, not before: types may contain themselves
+            table.update({name: _entry(field) for name, field in kind.fields.items()})
+            always.extend((name, _zero(field)) for name, field in kind.fields.items() if _written(field))
         out: dict[str, Any] = {}
         for key, item in value.items():
             entry = table.get(key)
@@ -90,15 +92,20 @@ def _struct(kind: Type) -> Decoder:
                 if keep_unknown:
                     out[key] = item
                 continue
+            plain, decoder_of_field, stays = entry
+            if type(item) is plain:  # most values are strings: spare them a call
+                if item or stays:
+                    out[key] = item
+                continue
             if item is None:
                 continue
             try:
-                decoded = entry[0](item)
+                decoded = decoder_of_field(item)
             except _Mismatch as error:
                 error.path.insert(0, key)
                 error.owner = error.owner or owner
                 raise
-            if decoded or entry[1]:
+            if decoded or stays:
                 out[key] = decoded
         for key, zero in always:
             if key not in out:
@@ -108,23 +115,16 @@ def _struct(kind: Type) -> Decoder:
     return decoder
 
 
+def _entry(field: Field) -> tuple[type | None, Decoder, bool]:
+    return _PLAIN.get(field.type.shape), compiled(field.type), _stays(field)
+
+
 def _stays(field: Field) -> bool:
     """Whether a zero value that the client sent is written again. Empty lists and maps that are always written become
     null: the protobuf form in which the real server stores them cannot tell the two apart."""
     if field.keep_zero and field.type.shape in ("list", "map"):
         return field.json == "items"
     return field.pointer or field.keep_zero or field.type.shape in ("struct", "any")
-
-
-def _late(kind: Type) -> Decoder:
-    """The decoder of a field's type, looked up when first used: types may contain themselves."""
-    if kind.decoder is not None or kind.shape not in ("struct", "list", "map"):
-        return compiled(kind)
-
-    def decoder(value: Any) -> Any:
-        return compiled(kind)(value)
-
-    return decoder
 
 
 def _written(field: Field) -> bool:
@@ -150,16 +150,14 @@ def _zero(field: Field) -> Callable[[], Any]:
         return lambda: compiled(kind)({})
     if field.pointer:
         return lambda: None
-    value: Any = {"string": "", "bool": False, "int32": 0, "int64": 0, "float64": 0, "intstr": 0, "quantity": "0"}.get(
-        kind.shape
-    )
+    value = _ZEROS.get(kind.shape)
     return lambda: value
 
 
 def _list(kind: Type) -> Decoder:
     assert kind.element is not None
     element, go = kind.element, kind.go
-    inner = _late(element)
+    inner = compiled(element)
     zero = _ZEROS.get(element.shape)
     null: Callable[[], Any] = (lambda: compiled(element)({})) if element.shape == "struct" else (lambda: zero)
 
@@ -174,7 +172,7 @@ def _list(kind: Type) -> Decoder:
 def _map(kind: Type) -> Decoder:
     assert kind.element is not None
     element, go = kind.element, kind.go
-    inner = _late(element)
+    inner = compiled(element)
     null = _ZEROS.get(element.shape)
 
     def decoder(value: Any) -> Any:
