@@ -13,6 +13,7 @@ import orjson
 from apiserver.schema.go_fields import ALWAYS, PLAIN_STRUCTS, POINTER_STATUS, POINTERS
 from apiserver.schema.go_names import NAMED
 from apiserver.schema.types import Field, Shape, Type
+from apiserver.schema.validators import LazyCheck, strict_schema
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 SPECIAL: dict[str, tuple[Shape, str]] = {
@@ -123,6 +124,8 @@ class Schemas:
         found.atomic = raw.get("x-kubernetes-map-type") == "atomic"
         numbers = {entry[0]: (int(number), entry[1]) for number, entry in wire().get(message_name(name), {}).items()}
         is_kind = bool(raw.get("x-kubernetes-group-version-kind"))
+        if is_kind:
+            found.known = LazyCheck(lambda: strict_schema(self.raw, name))
         required = frozenset(raw.get("required") or ())
         for json_name, schema in properties.items():
             found.fields[json_name] = self._field(found, json_name, schema, numbers.get(json_name), required, is_kind)

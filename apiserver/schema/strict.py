@@ -16,6 +16,8 @@ LIMIT = 100
 
 def unknown_fields(obj: Any, kind: Type) -> list[str]:
     """`unknown field "spec.foo"` for every field that the type does not have, in document order."""
+    if kind.known is not None and kind.known(obj):
+        return []
     found: list[str] = []
     _walk(obj, kind, "", found)
     return found[:LIMIT]
