@@ -27,6 +27,9 @@ class StoredCluster:
         record = self._store.get(Key(resource, namespace, name))
         return decode(record) if record is not None else None
 
+    def exists(self, resource: str, namespace: str, name: str) -> bool:
+        return self._store.get(Key(resource, namespace, name)) is not None
+
     def list(self, resource: str, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Object]:
         records = self._store.list(resource, namespace)
         if labels:

@@ -81,6 +81,8 @@ DEFAULT_COLUMNS = (Column("Created At", _created, type="date"),)
 
 def columns_of(kind: Kind) -> tuple[Column, ...]:
     """Name and the kind's columns; kinds that define none show when they were created."""
+    if kind.name_column is not None:
+        return (kind.name_column, *kind.columns)
     name = NAME if kind.name_cell is None else replace(NAME, value=kind.name_cell)
     return (name, *(kind.columns or DEFAULT_COLUMNS))
 

@@ -38,6 +38,9 @@ class Cluster(Protocol):
     def get(self, resource: str, namespace: str, name: str) -> Object | None:
         """The decoded object of `resource` ("pods", "deployments.apps"), or None."""
 
+    def exists(self, resource: str, namespace: str, name: str) -> bool:
+        """Whether there is such an object (quicker than `get`)."""
+
     def list(self, resource: str, namespace: str = "", labels: Mapping[str, str] | None = None) -> list[Object]:
         """Decoded objects in storage order; all namespaces where `namespace` is ""."""
 
@@ -235,6 +238,7 @@ class Kind:
     verbs: tuple[str, ...] = ALL_VERBS
     columns: tuple[Column, ...] = ()  # after Name; () gives Name and "Created At"
     name_cell: CellValue | None = None  # of the Name column, where it shows more than the name
+    name_column: Column | None = None  # the first column, where it is not Name
     selectable_fields: tuple[str, ...] = ()
     subresources: tuple[Subresource, ...] = ()
     stored_as: tuple[str, str] | None = None  # (group, version) it is stored as, where another one
