@@ -35,11 +35,53 @@ def decode(obj: Any, kind: Type) -> dict[str, Any]:
     try:
         found: dict[str, Any] = compiled(kind)(obj)
     except _Mismatch as error:
-        where = f"Go struct field {error.owner}.{'.'.join(error.path)}" if error.owner else "Go value"
-        raise DecodeError(f"json: cannot unmarshal {error.shape} into {where} of type {error.go}") from None
+        raise DecodeError(_text(_graver(obj, kind) or error)) from None
     except RecursionError:
         raise DecodeError("exceeded max depth") from None
     return found
+
+
+def _text(error: _Mismatch | DecodeError) -> str:
+    if isinstance(error, DecodeError):
+        return str(error)
+    where = f"Go struct field {error.owner}.{'.'.join(error.path)}" if error.owner else "Go value"
+    return f"json: cannot unmarshal {error.shape} into {where} of type {error.go}"
+
+
+_OWN_UNMARSHAL = frozenset({"quantity", "intstr", "time", "microtime"})
+
+
+def _graver(obj: Any, kind: Type) -> _Mismatch | DecodeError | None:
+    """The first error of a type with an UnmarshalJSON of its own: it ends Go's decoding at once, where wrong types of
+    plain fields are only remembered."""
+    try:
+        _own_unmarshal(obj, kind, kind.owner)
+    except (_Mismatch, DecodeError) as error:
+        return error
+    return None
+
+
+def _own_unmarshal(value: Any, kind: Type, owner: str) -> None:
+    if kind.shape in _OWN_UNMARSHAL:
+        compiled(kind)(value)
+    elif kind.shape == "struct" and type(value) is dict:
+        for key, item in value.items():
+            field = kind.fields.get(key)
+            if field is not None and item is not None:
+                _below(item, field.type, kind.owner, key)
+    elif kind.element is not None and isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            if item is not None:
+                _own_unmarshal(item, kind.element, owner)
+
+
+def _below(value: Any, kind: Type, owner: str, key: str) -> None:
+    try:
+        _own_unmarshal(value, kind, owner)
+    except _Mismatch as error:
+        error.path.insert(0, key)
+        error.owner = error.owner or owner
+        raise
 
 
 def compiled(kind: Type) -> Decoder:

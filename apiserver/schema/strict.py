@@ -56,7 +56,9 @@ def duplicate_fields(data: bytes, kind: Type | None = None, parsed: Any = None) 
     """`duplicate field "spec.x"` for every key that a JSON text repeats within one object. `parsed`: what `data` says,
     where the caller has it."""
     try:
-        if _keys(data) == _keys(orjson.dumps(parsed if parsed is not None else orjson.loads(data))):
+        if rb'\\":' not in data and _keys(data) == _keys(
+            orjson.dumps(parsed if parsed is not None else orjson.loads(data))
+        ):
             return []
         tree = json.loads(data, object_pairs_hook=_Pairs)
     except (ValueError, TypeError, RecursionError):
@@ -70,7 +72,8 @@ def _keys(data: bytes) -> int:
     """How many members a compact JSON text has: every key ends in `":`, and within a string the quote is escaped.
 
     Parsing keeps one of repeated members, so the two counts differ exactly where there are some (or blanks before a
-    colon, which then cost a second look): a cheap test that spares well-formed bodies a second parse.
+    colon, which then cost a second look): a cheap test that spares well-formed bodies a second parse. Keys that end in
+    a backslash, which it cannot tell from escaped quotes, must be ruled out first.
     """
     return data.count(b'":') - data.count(b'\\":')
 

@@ -1,0 +1,120 @@
+"""Unknown and duplicate fields, as fieldValidation names them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from apiserver.schema.registry import Schemas
+from apiserver.schema.strict import duplicate_fields, unknown_fields, yaml_duplicates
+from apiserver.schema.types import Type
+from apiserver.schema.validators import compile_check, strict_schema
+
+SCHEMAS = Schemas.for_minor(36)
+POD = SCHEMAS.definition("io.k8s.api.core.v1.Pod")
+
+POD_WITH_FAULTS: dict[str, Any] = {
+    "metadata": {"name": "p", "color": "red"},
+    "spec": {"replicas": 1, "containers": [{"name": "c", "imagePolicy": "x"}, {"env": [{"nam": 1}]}]},
+    "extra": None,
+}
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_unknown_fields_in_document_order(attempt: int) -> None:
+    assert unknown_fields(POD_WITH_FAULTS, POD) == [
+        'unknown field "metadata.color"',
+        'unknown field "spec.replicas"',
+        'unknown field "spec.containers[0].imagePolicy"',
+        'unknown field "spec.containers[1].env[0].nam"',
+        'unknown field "extra"',
+    ]
+
+
+def test_names_are_case_sensitive() -> None:
+    assert unknown_fields({"metadata": {"Labels": {}}}, POD) == ['unknown field "metadata.Labels"']
+
+
+def test_map_keys_are_no_fields() -> None:
+    assert unknown_fields({"metadata": {"labels": {"anything": "x"}}, "spec": {"nodeSelector": {"y": "z"}}}, POD) == []
+
+
+def test_wrong_types_are_left_to_decoding() -> None:
+    assert unknown_fields({"spec": "x", "metadata": []}, POD) == []
+
+
+def test_collected_faults_are_bounded() -> None:
+    assert len(unknown_fields({f"f{index}": 1 for index in range(500)}, POD)) == 100
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        ('{"a":1}', []),
+        ('{"a":1,"a":2}', ['duplicate field "a"']),
+        ('{"a":1,"a":2,"a":3}', ['duplicate field "a"']),
+        (
+            '{"spec":{"x":1,"x":2,"c":[{"i":1},{"i":1,"i":2}]}}',
+            ['duplicate field "spec.x"', 'duplicate field "spec.c[1].i"'],
+        ),
+        ('{"a" : 1, "b" : {"a" : 2}}', []),
+        ('{"a" : 1, "a" : 2}', ['duplicate field "a"']),
+        ('{"a":"{\\"b\\":1}","c":"\\\\"}', []),
+        ('{"a":"{\\"b\\":1}","a":"{\\"b\\":1}"}', ['duplicate field "a"']),
+        ('{"a\\"":1,"a\\"":2}', ['duplicate field "a\\""']),
+        ('{"\\u0061":1,"a":2}', ['duplicate field "a"']),
+    ],
+)
+def test_duplicate_fields(text: str, faults: list[str]) -> None:
+    assert duplicate_fields(text.encode()) == faults
+    assert duplicate_fields(text.encode(), None, orjson.loads(text)) == faults
+
+
+def test_yaml_duplicates_name_their_line() -> None:
+    text = b"apiVersion: v1\ndata:\n  x: '1'\n  x: '2'\nlist:\n- {a: 1, a: 2}\n"
+    assert yaml_duplicates(text) == ['line 4: key "x" already set in map', 'line 6: key "a" already set in map']
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-1000, 1000) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None)
+@given(JSON, st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")]))
+def test_no_duplicate_is_reported_where_there_is_none(value: Any, separators: tuple[str, str]) -> None:
+    assert duplicate_fields(json.dumps(value, separators=separators).encode()) == []
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.text(min_size=1, max_size=3), JSON, min_size=1, max_size=3), JSON)
+def test_a_repeated_key_is_always_found(value: dict[str, Any], other: Any) -> None:
+    key = next(iter(value))
+    text = json.dumps(value)[:-1] + f", {json.dumps(key)}: {json.dumps(other)}}}"
+    assert len(duplicate_fields(text.encode())) == 1
+
+
+def kinds() -> list[Type]:
+    return [kind for gvk in SCHEMAS.kinds() if (kind := SCHEMAS.type(*gvk)) is not None]
+
+
+@pytest.mark.parametrize("minor", Schemas.minors()[::4])
+def test_compiled_validators_refuse_unknown_fields_of_every_kind(minor: int) -> None:
+    schemas = Schemas.for_minor(minor)
+    for gvk in schemas.kinds():
+        name = schemas.definition_name(*gvk)
+        assert name is not None
+        assert not compile_check(strict_schema(schemas.raw, name))({"zz": 1}), name
+
+
+def test_the_walk_and_the_validator_agree() -> None:
+    check = compile_check(strict_schema(SCHEMAS.raw, "io.k8s.api.core.v1.Pod"))
+    good = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "resources": {"limits": {"cpu": 1}}}]}}
+    assert check(good) and not check(POD_WITH_FAULTS)
