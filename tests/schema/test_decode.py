@@ -206,7 +206,9 @@ def values(kind: Type, depth: int) -> st.SearchStrategy[Any]:
             )
         )
     if kind.element is not None:
-        element = values(kind.element, depth - 1) if depth else st.nothing()
+        if not depth:
+            return st.just([] if kind.shape == "list" else {})
+        element = values(kind.element, depth - 1)
         if kind.shape == "list":
             return st.lists(element, max_size=2)
         return st.dictionaries(st.sampled_from("xyz"), element, max_size=2)
