@@ -14,6 +14,9 @@ from apiserver.kinds.kind import Context, Kind, Object
 if TYPE_CHECKING:
     from apiserver.request import Request
 
+OFF_BY_DEFAULT = frozenset({"ServiceAccount"})
+"""Plugins that must be asked for: ServiceAccount admission needs a controller that makes the accounts."""
+
 IMMORTAL_NAMESPACES = frozenset({"default", "kube-system", "kube-public"})
 
 

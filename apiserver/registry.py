@@ -15,6 +15,7 @@ class Registry:
     def __init__(self, kinds: Sequence[Kind], minor: int) -> None:
         self.minor = minor
         self.schemas = Schemas.for_minor(minor)
+        self._all = {(kind.group, kind.version, kind.kind): kind for kind in kinds}
         self.builtin = [kind for kind in kinds if kind.since <= minor <= kind.until]
         self.custom: list[Kind] = []
         self.listeners: list[Callable[[], None]] = []
@@ -43,6 +44,10 @@ class Registry:
 
     def by_kind(self, group: str, version: str, kind: str) -> Kind | None:
         return self._gvks.get((group, version, kind))
+
+    def companion(self, group: str, version: str, kind: str) -> Kind:
+        """A built-in kind that the server itself writes, whether this minor serves it or not."""
+        return self._all[group, version, kind]
 
     def has_group(self, group: str) -> bool:
         return group in self._groups

@@ -106,7 +106,7 @@ async def read_delete_options(request: Request) -> DeleteOptions:
         raw = typed_options(parse_body(data, media, "DeleteOptions"), data, request)
     else:
         raw = _from_query(request.info)
-    return _checked(raw)
+    return checked(raw)
 
 
 def _from_query(info: RequestInfo) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def integer(text: str) -> int:
     return value
 
 
-def _checked(raw: dict[str, Any]) -> DeleteOptions:
+def checked(raw: dict[str, Any]) -> DeleteOptions:
     preconditions = raw.get("preconditions") or {}
     options = DeleteOptions(
         dry_run=bool(raw.get("dryRun")),

@@ -1,0 +1,222 @@
+"""Calls: subresources and kinds that do something rather than show something."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+
+from apiserver import errors, writeoptions
+from apiserver.auth.reviews import review
+from apiserver.body import read_object
+from apiserver.field import FieldError, invalid, required
+from apiserver.handlers import delete, read
+from apiserver.handlers.respond import value_response
+from apiserver.handlers.write import modify
+from apiserver.kinds.kind import Kind, Object
+from apiserver.request import Request, Response
+
+BINDING = Kind("", "v1", "Binding", "bindings", True)
+EVICTION = Kind("policy", "v1", "Eviction", "evictions", True)
+CREATED = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+VIOLATED = "Cannot evict pod as it would violate the pod's disruption budget."
+
+
+async def bind(request: Request) -> Response:
+    """POST pods/NAME/binding (and the older POST bindings): give a pod its node."""
+    options = writeoptions.parse(request.info, "CreateOptions")
+    binding = await read_object(request, BINDING, options.field_validation)
+    metadata = binding.get("metadata") or {}
+    pods = request.server.registry.find("", "v1", "pods")
+    assert pods is not None
+    request.kind = pods
+    name = request.info.name or metadata.get("name", "")
+    if request.info.name and metadata.get("name", request.info.name) != request.info.name:
+        raise errors.bad_request("name in URL does not match name in Binding object")
+    request.info.name, request.subresource = name, None
+    request.info.subresource = "binding"
+    faults = _binding_faults(binding.get("target") or {})
+    if faults:
+        raise errors.invalid("", "Binding", name, faults)
+    await modify(request, options, lambda pod: assign(request, pod, binding))
+    return value_response(request, dict(CREATED), 201)
+
+
+def _binding_faults(target: Object) -> list[FieldError]:
+    from apiserver.field import not_supported
+
+    found: list[FieldError] = []
+    if target.get("kind", "") not in ("", "Node"):
+        found.append(not_supported("target.kind", target["kind"], ("Node", "<empty>")))
+    if not target.get("name"):
+        found.append(required("target.name"))
+    return found
+
+
+def assign(request: Request, pod: Object, binding: Object) -> Object:
+    """The pod on its node. Raises 409 where it has one or is being deleted."""
+    metadata, spec = pod["metadata"], pod["spec"]
+    name, node = metadata["name"], binding["target"]["name"]
+    uid = (binding.get("metadata") or {}).get("uid")
+    if uid and uid != metadata["uid"]:
+        from apiserver.handlers.commit import check_preconditions
+
+        check_preconditions(request.kind, pod, uid, None)
+    kind = Kind("", "v1", "Binding", "pods/binding", True)
+    if metadata.get("deletionTimestamp"):
+        raise errors.conflict(kind, name, f"pod {name} is being deleted, cannot be assigned to a host")
+    if spec.get("nodeName"):
+        raise errors.conflict(kind, name, f'pod {name} is already assigned to node "{spec["nodeName"]}"')
+    if spec.get("schedulingGates"):
+        raise errors.conflict(kind, name, f"pod {name} has non-empty .spec.schedulingGates")
+    spec["nodeName"] = node
+    annotations = (binding.get("metadata") or {}).get("annotations")
+    if annotations:
+        metadata.setdefault("annotations", {}).update(annotations)
+    _scheduled(pod.setdefault("status", {}), request.server.now())
+    return pod
+
+
+def _scheduled(status: Object, now: str) -> None:
+    conditions = [c for c in status.get("conditions") or () if c.get("type") != "PodScheduled"]
+    conditions.append({"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": now})
+    status["conditions"] = conditions
+
+
+async def evict(request: Request) -> Response:
+    """POST pods/NAME/eviction: a deletion that respects disruption budgets."""
+    options = writeoptions.parse(request.info, "CreateOptions")
+    eviction = await read_object(request, EVICTION, options.field_validation)
+    name = (eviction.get("metadata") or {}).get("name", request.info.name)
+    if name != request.info.name:
+        raise errors.bad_request("name in URL does not match name in Eviction object")
+    pod = orjson.loads(read.find(request).data)
+    spare = await _spend_budget(request, pod, options.dry_run)
+    wanted = writeoptions.checked({**(eviction.get("deleteOptions") or {}), **({"dryRun": ["All"]} if options.dry_run else {})})
+    try:
+        await delete.delete_one(request, request.info.name, wanted)
+    except errors.StatusError:
+        if spare is not None:
+            await spare()
+        raise
+    return value_response(request, dict(CREATED), 201)
+
+
+async def _spend_budget(request: Request, pod: Object, dry_run: bool) -> Any:
+    """Take one disruption from the pod's budget. Raises 429, 500."""
+    status = pod.get("status") or {}
+    if status.get("phase") in ("Succeeded", "Failed", "Pending") or pod["metadata"].get("deletionTimestamp"):
+        return None
+    budgets = _budgets(request, pod)
+    if not budgets:
+        return None
+    if len(budgets) > 1:
+        raise errors.plain_internal("This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.")
+    budget = budgets[0]
+    state = budget.get("status") or {}
+    if state.get("observedGeneration", 0) < budget["metadata"].get("generation", 0):
+        error = errors.too_many_requests(VIOLATED, 10)
+        cause = {"reason": "DisruptionBudget", "message": f"The disruption budget {budget['metadata']['name']} is still being processed by the server."}
+        error.details = {"causes": [cause], "retryAfterSeconds": 10}
+        raise error
+    if state.get("disruptionsAllowed", 0) <= 0:
+        raise _violated(budget, state)
+    if not dry_run:
+        await _take(request, budget, pod["metadata"]["name"])
+    return None
+
+
+def _violated(budget: Object, state: Object) -> errors.StatusError:
+    name = budget["metadata"]["name"]
+    why = (
+        f"The disruption budget {name} needs {state.get('desiredHealthy', 0)} healthy pods and has "
+        f"{state.get('currentHealthy', 0)} currently"
+    )
+    error = errors.StatusError(429, "TooManyRequests", VIOLATED)
+    error.details = {"causes": [{"reason": "DisruptionBudget", "message": why}]}
+    return error
+
+
+def _budgets(request: Request, pod: Object) -> list[Object]:
+    from miniplane.apimachinery.selectors import from_object
+
+    labels = pod["metadata"].get("labels") or {}
+    found = request.server.cluster.list("poddisruptionbudgets.policy", request.info.namespace)
+    return [b for b in found if from_object((b.get("spec") or {}).get("selector")).matches(labels)]
+
+
+async def _take(request: Request, budget: Object, pod: str) -> None:
+    from apiserver.handlers.commit import write_of
+
+    kind = request.server.registry.find("policy", "v1", "poddisruptionbudgets")
+    assert kind is not None
+    state = budget["status"]
+    state["disruptionsAllowed"] -= 1
+    state.setdefault("disruptedPods", {})[pod] = request.server.now()
+    await request.server.store.submit([write_of(kind, budget, int(budget["metadata"]["resourceVersion"]), None)])
+
+
+async def log(request: Request) -> Response:
+    """GET pods/NAME/log: there is no kubelet to ask."""
+    pod = orjson.loads(read.find(request).data)
+    options = request.info
+    faults = _log_faults(options)
+    if faults:
+        raise errors.invalid("", "PodLogOptions", request.info.name, faults)
+    names = [c["name"] for group in ("containers", "initContainers", "ephemeralContainers") for c in pod["spec"].get(group) or ()]
+    container = options.param("container")
+    if not container and len(pod["spec"].get("containers") or ()) > 1:
+        shown = " ".join(c["name"] for c in pod["spec"]["containers"])
+        raise errors.bad_request(f"a container name must be specified for pod {request.info.name}, choose one of: [{shown}]")
+    if container and container not in names:
+        raise errors.bad_request(f"container {container} is not valid for pod {request.info.name}")
+    if not pod["spec"].get("nodeName"):
+        return Response(204, b"", "text/plain")
+    raise _no_kubelet(request, pod)
+
+
+def _log_faults(info: Any) -> list[FieldError]:
+    found: list[FieldError] = []
+    for name, low in (("tailLines", 0), ("limitBytes", 1)):
+        if name in info.query and writeoptions.integer(info.param(name)) < low:
+            found.append(invalid(name, writeoptions.integer(info.param(name)), f"must be greater than {'or equal to ' if low == 0 else ''}0"))
+    if "sinceSeconds" in info.query and writeoptions.integer(info.param("sinceSeconds")) < 1:
+        found.append(invalid("sinceSeconds", writeoptions.integer(info.param("sinceSeconds")), "must be greater than 0"))
+    return found
+
+
+def _no_kubelet(request: Request, pod: Object) -> errors.StatusError:
+    node = pod["spec"]["nodeName"]
+    if request.server.cluster.get("nodes", "", node) is None:
+        details = {"name": node, "kind": "pods"}
+        return errors.StatusError(404, "NotFound", f'pods "{node}" not found', details=details)
+    return errors.internal(f"Get \"https://{node}:10250\": the node is simulated: it runs no containers")
+
+
+async def connect(request: Request) -> Response:
+    """exec, attach, port-forward and proxy need a real node."""
+    if request.kind.resource == "pods":
+        pod = orjson.loads(read.find(request).data)
+        if not pod["spec"].get("nodeName"):
+            raise errors.bad_request(f"pod {request.info.name} does not have a host assigned")
+        raise _no_kubelet(request, pod)
+    read.find(request)
+    raise errors.unavailable(f"{request.kind.plural}/{request.info.subresource} needs a real node; this control plane runs none")
+
+
+async def token(request: Request) -> Response:
+    """POST serviceaccounts/NAME/token."""
+    from apiserver.auth.tokens import create_token
+
+    return await create_token(request)
+
+
+CALLS: dict[str, Callable[[Request], Awaitable[Response]]] = {
+    "review:create": review,
+    "binding:create": bind,
+    "eviction:create": evict,
+    "log:get": log,
+    "token:create": token,
+    **{f"connect:{verb}": connect for verb in ("create", "get", "update", "patch", "delete")},
+}
