@@ -90,4 +90,6 @@ class Admission:
 
 def plugins() -> list[Plugin]:
     """Every plugin in kube-apiserver's order."""
-    return [NamespaceLifecycle()]
+    from apiserver.auth.escalation import PrivilegeEscalation
+
+    return [NamespaceLifecycle(), PrivilegeEscalation()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -64,13 +65,25 @@ def _protobuf(data: bytes) -> Any:
         raise errors.bad_request(str(error)) from None
 
 
+@cache
+def _yaml_loader() -> Any:
+    """PyYAML's loader with go-yaml's idea of booleans: YAML 1.1's single letters count too."""
+    import yaml
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        yaml_constructors = dict(yaml.SafeLoader.yaml_constructors)
+        bool_values = {**yaml.SafeLoader.bool_values, "y": True, "n": False}
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^[yYnN]$"), list("yYnN"))
+    return Loader
+
+
 def load_yaml(data: bytes) -> Any:
     """YAML as sigs.k8s.io/yaml reads it (YAML 1.1, keys become strings). Raises ValueError with go-yaml's words."""
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return _jsonable(yaml.load(data, Loader=loader))
+        return _jsonable(yaml.load(data, Loader=_yaml_loader()))
     except yaml.MarkedYAMLError as error:
         raise ValueError(_go_yaml(error)) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:

@@ -83,7 +83,13 @@ def unsupported_media_type() -> StatusError:
     return StatusError(415, "UnsupportedMediaType", message)
 
 
+def unsupported_patch_route() -> StatusError:
+    """A content type that no PATCH route takes."""
+    return StatusError(415, "UnsupportedMediaType", "415: Unsupported Media Type", details={})
+
+
 def unsupported_patch_type(accepted: Sequence[str]) -> StatusError:
+    """A patch type that PATCH takes, but not for this kind."""
     message = f"the body of the request was in an unknown format - accepted media types include: {', '.join(accepted)}"
     return StatusError(415, "UnsupportedMediaType", message)
 
@@ -167,6 +173,11 @@ def expired(message: str, continue_token: str = "") -> StatusError:
 
 def too_large_body(limit: int) -> StatusError:
     message = f"Request entity too large: limit is {limit}"
+    return StatusError(413, "RequestEntityTooLarge", message)
+
+
+def request_too_large(message: str) -> StatusError:
+    """413 with the reason in words (too many patch operations)."""
     return StatusError(413, "RequestEntityTooLarge", message)
 
 

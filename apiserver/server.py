@@ -11,6 +11,7 @@ from apiserver import errors, requestinfo
 from apiserver.admission import Admission
 from apiserver.auth.authentication import Authenticator
 from apiserver.auth.authorization import Authorizer
+from apiserver.auth.tokens import ServiceAccountTokens
 from apiserver.cluster import StoredCluster
 from apiserver.discovery import Discovery
 from apiserver.handlers import HANDLERS
@@ -43,7 +44,8 @@ class App:
         self.store = store
         self.registry = Registry(KINDS, options.kubernetes_minor)
         self.cluster = StoredCluster(store, options)
-        self.authenticator = Authenticator(options.tokens, options.anonymous_auth)
+        self.tokens = ServiceAccountTokens(self)
+        self.authenticator = Authenticator(options.tokens, self.tokens, options.anonymous_auth)
         self.authorizer = Authorizer(self)
         self.admission = Admission(options.admission_plugins())
         self.discovery = Discovery(self.registry.kinds())
@@ -108,7 +110,7 @@ class App:
         raw_path = scope.get("raw_path") or scope["path"].encode()
         info = requestinfo.parse(scope["method"], raw_path.decode("latin-1"), scope["query_string"].decode("latin-1"))
         user = self.authenticator.authenticate(headers)
-        user = self.authorizer.impersonated(user, headers)
+        user = self.authorizer.impersonated(user, scope["headers"])
         self.authorizer.check(user, info)
         if not info.is_resource:
             return await self._nonresource_answer(info, scope, receive, send)

@@ -30,6 +30,6 @@ _Dumper.add_representer(str, _text)
 def dump(value: Any) -> str:
     """A JSON value as YAML text: keys sorted, lists not indented below their key."""
     text: str = yaml.dump(
-        value, Dumper=_Dumper, sort_keys=True, default_flow_style=False, width=2**31, allow_unicode=True
+        value, Dumper=_Dumper, sort_keys=True, default_flow_style=False, width=2**30, allow_unicode=True
     )
     return text

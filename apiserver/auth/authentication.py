@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from apiserver import errors
 from apiserver.kinds.kind import User
@@ -40,19 +41,29 @@ def read_token_file(path: str | Path) -> list[TokenEntry]:
     return found
 
 
+class TokenReader(Protocol):
+    """Another source of tokens."""
+
+    def user_of(self, token: str, audiences: tuple[str, ...] = ()) -> User | None: ...
+
+
 class Authenticator:
     """Headers -> User."""
 
-    def __init__(self, tokens: Iterable[TokenEntry], anonymous: bool = True) -> None:
-        self.anonymous = anonymous
+    def __init__(self, tokens: Iterable[TokenEntry], accounts: TokenReader, anonymous: bool = True) -> None:
+        self.anonymous, self._accounts = anonymous, accounts
         self.users = {entry.token: User(entry.name, entry.uid, (*entry.groups, AUTHENTICATED)) for entry in tokens}
+
+    def user_of(self, token: str, audiences: tuple[str, ...] = ()) -> User | None:
+        """Who a bearer token stands for: the token file first, then service accounts."""
+        return self.users.get(token) or self._accounts.user_of(token, audiences)
 
     def authenticate(self, headers: dict[bytes, bytes]) -> User:
         """Raises 401 for a bad bearer token; a header of another scheme counts as none (403 follows)."""
         header = headers.get(b"authorization", b"").decode("latin-1").strip()
         scheme, _, token = header.partition(" ")
         if scheme.lower() == "bearer" and token.strip():
-            user = self.users.get(token.strip())
+            user = self.user_of(token.strip())
             if user is None:
                 raise errors.unauthorized()
             return user

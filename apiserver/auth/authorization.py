@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from apiserver import errors
-from apiserver.auth.authentication import AUTHENTICATED
+from apiserver.auth.authentication import AUTHENTICATED, UNAUTHENTICATED
 from apiserver.kinds.kind import User
 from apiserver.requestinfo import RequestInfo
 
@@ -97,7 +97,19 @@ class Authorizer:
             return
         wanted = Attributes.of(info)
         if not self.allowed(user, wanted):
-            raise denial(user, wanted)
+            raise denial(user, wanted, self.broken(user, wanted.namespace))
+
+    def broken(self, user: User, namespace: str) -> list[str]:
+        """The user's bindings that name a role which does not exist."""
+        found = []
+        for binding, rules in self._bindings(user, namespace):
+            if not rules:
+                reference = binding["roleRef"]
+                plural = "roles" if reference["kind"] == "Role" else "clusterroles"
+                where = namespace if plural == "roles" else ""
+                if not self._app.cluster.exists(f"{plural}.{GROUP}", where, reference["name"]):
+                    found.append(f'{reference["kind"].lower()}.{GROUP} "{reference["name"]}" not found')
+        return found
 
     def allowed(self, user: User, wanted: Attributes) -> bool:
         """Whether RBAC lets the user do this."""
@@ -153,26 +165,24 @@ class Authorizer:
             role = self._app.cluster.get(f"clusterroles.{GROUP}", "", reference["name"])
         return list(role.get("rules") or ()) if role else []
 
-    def impersonated(self, user: User, headers: Mapping[bytes, bytes]) -> User:
+    def impersonated(self, user: User, headers: Sequence[tuple[bytes, bytes]]) -> User:
         """The user that the Impersonate headers name, where `user` may act as them. Raises 403, 500."""
-        name = headers.get(b"impersonate-user")
-        if name is None and not any(header.startswith(b"impersonate-") for header in headers):
-            return user
-        return self._impersonate(user, headers)
+        asked = [(name[12:], value.decode("latin-1")) for name, value in headers if name.startswith(b"impersonate-")]
+        return self._impersonate(user, asked) if asked else user
 
-    def _impersonate(self, user: User, headers: Mapping[bytes, bytes]) -> User:
-        name = headers.get(b"impersonate-user", b"").decode("latin-1")
-        groups = headers.get(b"impersonate-group", b"").decode("latin-1").split("\n")
-        groups = [group for group in groups if group]
-        uid = headers.get(b"impersonate-uid", b"").decode("latin-1")
+    def _impersonate(self, user: User, asked: list[tuple[bytes, str]]) -> User:
+        name = next((value for header, value in asked if header == b"user"), "")
+        uid = next((value for header, value in asked if header == b"uid"), "")
+        groups = [value for header, value in asked if header == b"group"]
         if not name:
             raise errors.plain_internal("requested impersonation without impersonating a user")
-        extra = _extra(headers)
+        extra = _extra(asked)
         self._may_impersonate(user, name, groups, uid, extra)
-        account = name.startswith(SERVICE_ACCOUNT)
-        if account and not groups:
+        if name.startswith(SERVICE_ACCOUNT) and not groups:
             groups = [f"{SERVICE_ACCOUNT[:-1]}s", f"{SERVICE_ACCOUNT[:-1]}s:{name.split(':')[2]}"]
-        if name != "system:anonymous" and AUTHENTICATED not in groups and "system:unauthenticated" not in groups:
+        if name == "system:anonymous":
+            groups = groups or [UNAUTHENTICATED]
+        elif AUTHENTICATED not in groups and UNAUTHENTICATED not in groups:
             groups.append(AUTHENTICATED)
         return User(name, uid, tuple(groups), extra)
 
@@ -196,13 +206,13 @@ def _who(name: str) -> Attributes:
     return Attributes("impersonate", "", "users", name=name)
 
 
-def _extra(headers: Mapping[bytes, bytes]) -> dict[str, tuple[str, ...]]:
-    prefix = b"impersonate-extra-"
-    return {
-        unquote(header[len(prefix) :].decode("latin-1")): tuple(value.decode("latin-1").split("\n"))
-        for header, value in headers.items()
-        if header.startswith(prefix)
-    }
+def _extra(asked: list[tuple[bytes, str]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for header, value in asked:
+        if header.startswith(b"extra-"):
+            key = unquote(header[6:].decode("latin-1"))
+            found[key] = (*found.get(key, ()), value)
+    return found
 
 
 _RESOURCES = ("clusterroles", "clusterrolebindings", "roles", "rolebindings")
@@ -237,13 +247,16 @@ def _is_subject(subject: Mapping[str, str], user: User, namespace: str) -> bool:
     return False
 
 
-def denial(user: User, wanted: Attributes) -> errors.StatusError:
-    """The 403 of the real server."""
+def denial(user: User, wanted: Attributes, broken: Sequence[str] = ()) -> errors.StatusError:
+    """The 403 of the real server; `broken` are faults met on the way."""
+    tail = f": RBAC: {broken[0]}" if len(broken) == 1 else f": RBAC: [{', '.join(broken)}]" if broken else ""
     if wanted.path:
-        return errors.forbidden_request("", "", "", f'User "{user.name}" cannot {wanted.verb} path "{wanted.path}"')
+        return errors.forbidden_request(
+            "", "", "", f'User "{user.name}" cannot {wanted.verb} path "{wanted.path}"{tail}'
+        )
     scope = f'in the namespace "{wanted.namespace}"' if wanted.namespace else "at the cluster scope"
     why = (
         f'User "{user.name}" cannot {wanted.verb} resource "{wanted.full_resource}" '
-        f'in API group "{wanted.group}" {scope}'
+        f'in API group "{wanted.group}" {scope}{tail}'
     )
     return errors.forbidden_request(wanted.group, wanted.resource, wanted.name, why)

@@ -85,7 +85,19 @@ def _admin() -> list[Rule]:
 
 
 _HEALTH = ("/healthz", "/livez", "/readyz", "/version", "/version/")
-_DISCOVERY = ("/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version", "/version/")
+_DISCOVERY = (
+    "/api",
+    "/api/*",
+    "/apis",
+    "/apis/*",
+    "/healthz",
+    "/livez",
+    "/openapi",
+    "/openapi/*",
+    "/readyz",
+    "/version",
+    "/version/",
+)
 _AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
 
 
@@ -126,9 +138,26 @@ def default_roles() -> list[Object]:
         _cluster_role("cluster-admin", everything),
         _cluster_role("system:discovery", [paths(*_DISCOVERY)]),
         _cluster_role("system:public-info-viewer", [paths(*_HEALTH)]),
-        _cluster_role("system:monitoring", [paths("/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/metrics/slis", "/readyz", "/readyz/*")]),
+        _cluster_role(
+            "system:monitoring",
+            [
+                paths(
+                    "/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/metrics/slis", "/readyz", "/readyz/*"
+                )
+            ],
+        ),
         _cluster_role("system:basic-user", [reviews, own]),
-        _cluster_role("system:service-account-issuer-discovery", [paths("/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks", "/openid/v1/jwks/")]),
+        _cluster_role(
+            "system:service-account-issuer-discovery",
+            [
+                paths(
+                    "/.well-known/openid-configuration",
+                    "/.well-known/openid-configuration/",
+                    "/openid/v1/jwks",
+                    "/openid/v1/jwks/",
+                )
+            ],
+        ),
         _aggregated("admin", ("admin",), [*admin, *edit, *view]),
         _aggregated("edit", ("edit",), [*edit, *view], {_AGGREGATE + "admin": "true"}),
         _aggregated("view", ("view",), view, {_AGGREGATE + "edit": "true"}),
@@ -138,7 +167,13 @@ def default_roles() -> list[Object]:
         _binding("cluster-admin", "cluster-admin", "system:masters"),
         _binding("system:discovery", "system:discovery", "system:authenticated"),
         _binding("system:basic-user", "system:basic-user", "system:authenticated"),
-        _binding("system:public-info-viewer", "system:public-info-viewer", "system:authenticated", "system:unauthenticated"),
+        _binding(
+            "system:public-info-viewer", "system:public-info-viewer", "system:authenticated", "system:unauthenticated"
+        ),
         _binding("system:monitoring", "system:monitoring", "system:monitoring"),
-        _binding("system:service-account-issuer-discovery", "system:service-account-issuer-discovery", "system:serviceaccounts"),
+        _binding(
+            "system:service-account-issuer-discovery",
+            "system:service-account-issuer-discovery",
+            "system:serviceaccounts",
+        ),
     ]

@@ -93,7 +93,9 @@ async def evict(request: Request) -> Response:
         raise errors.bad_request("name in URL does not match name in Eviction object")
     pod = orjson.loads(read.find(request).data)
     spare = await _spend_budget(request, pod, options.dry_run)
-    wanted = writeoptions.checked({**(eviction.get("deleteOptions") or {}), **({"dryRun": ["All"]} if options.dry_run else {})})
+    wanted = writeoptions.checked(
+        {**(eviction.get("deleteOptions") or {}), **({"dryRun": ["All"]} if options.dry_run else {})}
+    )
     try:
         await delete.delete_one(request, request.info.name, wanted)
     except errors.StatusError:
@@ -112,12 +114,17 @@ async def _spend_budget(request: Request, pod: Object, dry_run: bool) -> Any:
     if not budgets:
         return None
     if len(budgets) > 1:
-        raise errors.plain_internal("This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.")
+        raise errors.plain_internal(
+            "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
+        )
     budget = budgets[0]
     state = budget.get("status") or {}
     if state.get("observedGeneration", 0) < budget["metadata"].get("generation", 0):
         error = errors.too_many_requests(VIOLATED, 10)
-        cause = {"reason": "DisruptionBudget", "message": f"The disruption budget {budget['metadata']['name']} is still being processed by the server."}
+        cause = {
+            "reason": "DisruptionBudget",
+            "message": f"The disruption budget {budget['metadata']['name']} is still being processed by the server.",
+        }
         error.details = {"causes": [cause], "retryAfterSeconds": 10}
         raise error
     if state.get("disruptionsAllowed", 0) <= 0:
@@ -164,11 +171,17 @@ async def log(request: Request) -> Response:
     faults = _log_faults(options)
     if faults:
         raise errors.invalid("", "PodLogOptions", request.info.name, faults)
-    names = [c["name"] for group in ("containers", "initContainers", "ephemeralContainers") for c in pod["spec"].get(group) or ()]
+    names = [
+        c["name"]
+        for group in ("containers", "initContainers", "ephemeralContainers")
+        for c in pod["spec"].get(group) or ()
+    ]
     container = options.param("container")
     if not container and len(pod["spec"].get("containers") or ()) > 1:
         shown = " ".join(c["name"] for c in pod["spec"]["containers"])
-        raise errors.bad_request(f"a container name must be specified for pod {request.info.name}, choose one of: [{shown}]")
+        raise errors.bad_request(
+            f"a container name must be specified for pod {request.info.name}, choose one of: [{shown}]"
+        )
     if container and container not in names:
         raise errors.bad_request(f"container {container} is not valid for pod {request.info.name}")
     if not pod["spec"].get("nodeName"):
@@ -180,9 +193,17 @@ def _log_faults(info: Any) -> list[FieldError]:
     found: list[FieldError] = []
     for name, low in (("tailLines", 0), ("limitBytes", 1)):
         if name in info.query and writeoptions.integer(info.param(name)) < low:
-            found.append(invalid(name, writeoptions.integer(info.param(name)), f"must be greater than {'or equal to ' if low == 0 else ''}0"))
+            found.append(
+                invalid(
+                    name,
+                    writeoptions.integer(info.param(name)),
+                    f"must be greater than {'or equal to ' if low == 0 else ''}0",
+                )
+            )
     if "sinceSeconds" in info.query and writeoptions.integer(info.param("sinceSeconds")) < 1:
-        found.append(invalid("sinceSeconds", writeoptions.integer(info.param("sinceSeconds")), "must be greater than 0"))
+        found.append(
+            invalid("sinceSeconds", writeoptions.integer(info.param("sinceSeconds")), "must be greater than 0")
+        )
     return found
 
 
@@ -191,7 +212,7 @@ def _no_kubelet(request: Request, pod: Object) -> errors.StatusError:
     if request.server.cluster.get("nodes", "", node) is None:
         details = {"name": node, "kind": "pods"}
         return errors.StatusError(404, "NotFound", f'pods "{node}" not found', details=details)
-    return errors.internal(f"Get \"https://{node}:10250\": the node is simulated: it runs no containers")
+    return errors.internal(f'Get "https://{node}:10250": the node is simulated: it runs no containers')
 
 
 async def connect(request: Request) -> Response:
@@ -202,7 +223,9 @@ async def connect(request: Request) -> Response:
             raise errors.bad_request(f"pod {request.info.name} does not have a host assigned")
         raise _no_kubelet(request, pod)
     read.find(request)
-    raise errors.unavailable(f"{request.kind.plural}/{request.info.subresource} needs a real node; this control plane runs none")
+    raise errors.unavailable(
+        f"{request.kind.plural}/{request.info.subresource} needs a real node; this control plane runs none"
+    )
 
 
 async def token(request: Request) -> Response:

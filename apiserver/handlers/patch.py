@@ -48,6 +48,8 @@ def patch_type(request: Request) -> str:
     """The media type of the patch. Raises 415."""
     accepted = CUSTOM_TYPES if request.kind.custom else BUILTIN_TYPES
     media = request.header(b"content-type").partition(";")[0].strip().lower()
+    if media not in BUILTIN_TYPES:
+        raise errors.unsupported_patch_route()
     if media not in accepted:
         raise errors.unsupported_patch_type(accepted)
     return media

@@ -93,7 +93,9 @@ class BindingStrategy(_RbacStrategy):
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
         found = self.validate(obj, context)
         if obj.get("roleRef") != old.get("roleRef"):
-            found.append(invalid("roleRef", obj.get("roleRef"), "cannot change roleRef"))
+            reference = obj.get("roleRef") or {}
+            shown = {"APIGroup": reference.get("apiGroup"), "Kind": reference.get("kind"), "Name": reference.get("name")}
+            found.append(invalid("roleRef", shown, "cannot change roleRef"))
         return found
 
 

@@ -266,7 +266,7 @@ class FieldSelector:
     @classmethod
     def parse(cls, text: str) -> FieldSelector:
         """`metadata.name=x,spec.nodeName!=` -> selector; empty terms are skipped. Raises ValueError."""
-        found = [_term(part, text) for part in _split(text) if part]
+        found = [_term(part, text) for part in sorted(_split(text)) if part]
         return cls(tuple(found))
 
 
