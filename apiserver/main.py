@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import signal
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
     from apiserver.server import App
 
 BACKLOG = 2048
-GRACE = 3
+GRACE = 1
 """Seconds that requests in flight have to finish when the server is told to stop."""
+KEEP_ALIVE = 300
+"""Seconds that an idle connection stays open; longer than clients keep theirs, so that they close first."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises OSError where the port is taken."""
+    """A listening socket. Raises OSError, its `filename` says which address, where the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -28,9 +31,24 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         found.bind((host, port))
         found.listen(BACKLOG)
-    except OSError:
+    except OSError as error:
         found.close()
-        raise
+        raise OSError(error.errno, error.strerror, f"{host} port {port}") from error
+    return found
+
+
+def listeners(options: Options) -> list[socket.socket]:
+    """The sockets that the options ask for; ports that were 0 are filled in. Clients may connect from now on: they
+    wait in the backlog until the server runs. Raises OSError."""
+    found = [listen(options.bind, options.port)]
+    options.port = found[0].getsockname()[1]
+    if options.insecure_port is not None:
+        try:
+            found.append(listen("127.0.0.1", options.insecure_port))
+        except OSError:
+            found[0].close()
+            raise
+        options.insecure_port = found[1].getsockname()[1]
     return found
 
 
@@ -55,11 +73,55 @@ def _configuration(app: Any, options: Options, *, tls: bool) -> Any:
         access_log=False,
         server_header=False,
         date_header=True,
-        timeout_keep_alive=300,
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
-        h11_max_incomplete_event_size=1 << 20,
         **secure,
     )
+
+
+class _Insecure:
+    """The insecure port: whoever reaches it may do everything, unless the request brings credentials of its own.
+
+    Asked under another name than a loopback one it refuses: a web page that points its name at 127.0.0.1 (DNS
+    rebinding) gets nothing.
+    """
+
+    def __init__(self, app: App, options: Options) -> None:
+        self.app = app
+        names = ("127.0.0.1", "localhost")
+        self.hosts = {f"{name}:{options.insecure_port}".encode() for name in names} | {n.encode() for n in names}
+        self.credentials = (b"authorization", f"Bearer {unsecured(options)}".encode())
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            headers = dict(scope["headers"])
+            if headers.get(b"host", b"localhost") not in self.hosts:
+                await _refuse(send)
+                return
+            if b"authorization" not in headers:
+                scope["headers"].append(self.credentials)
+        await self.app(scope, receive, send)
+
+
+UNSECURED = "system:unsecured"
+
+
+def unsecured(options: Options) -> str:
+    """The token that stands for requests on the insecure port; made at the first call."""
+    from apiserver.auth.authentication import TokenEntry
+
+    for entry in options.tokens:
+        if entry.name == UNSECURED:
+            return entry.token
+    options.tokens.append(TokenEntry(secrets.token_urlsafe(32), UNSECURED, "", ("system:masters",)))
+    return options.tokens[-1].token
+
+
+async def _refuse(send: Any) -> None:
+    body = b"the insecure port answers under 127.0.0.1 and localhost only\n"
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 class _Serving:
@@ -71,16 +133,16 @@ class _Serving:
         self.app = app
         self.servers = [uvicorn.Server(_configuration(app, options, tls=True))]
         if options.insecure_port is not None:
-            self.servers.append(uvicorn.Server(_configuration(app, options, tls=False)))
+            self.servers.append(uvicorn.Server(_configuration(_Insecure(app, options), options, tls=False)))
         for server in self.servers:
-            server.capture_signals = contextlib.nullcontext  # type: ignore[assignment, method-assign]
+            server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
 
     def stop(self) -> None:
         self.app.shutting_down()
         for server in self.servers:
             server.should_exit = True
 
-    async def run(self, sockets: list[socket.socket], ready: Callable[[], None]) -> None:
+    async def run(self, sockets: Sequence[socket.socket], ready: Callable[[], None]) -> None:
         tasks = [
             asyncio.create_task(server.serve(sockets=[listening]))
             for server, listening in zip(self.servers, sockets, strict=True)
@@ -93,32 +155,29 @@ class _Serving:
         await asyncio.gather(*tasks)
 
 
-async def serve(options: Options, *, ready: Callable[[int], None], stopping: asyncio.Event | None = None) -> None:
-    """Serve until SIGTERM or SIGINT (or until `stopping` is set); `ready` is called with the bound port.
+async def serve(
+    options: Options,
+    *,
+    ready: Callable[[App], None],
+    stopping: asyncio.Event,
+    sockets: Sequence[socket.socket] | None = None,
+) -> None:
+    """Serve until `stopping` is set; `ready` is called once requests are answered. `sockets` come from `listeners`.
 
     Raises OSError for a taken port, and what the storage raises.
     """
     from apiserver.server import create
 
-    sockets = [listen(options.bind, options.port)]
+    sockets = sockets or listeners(options)
     if options.insecure_port is not None:
-        sockets.append(listen("127.0.0.1", options.insecure_port))
-    port = sockets[0].getsockname()[1]
-    options.port = port
+        unsecured(options)
     app = await create(options)
     serving = _Serving(app, options)
-    loop = asyncio.get_running_loop()
-    if stopping is None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, serving.stop)
-        watcher = None
-    else:
-        watcher = asyncio.create_task(_stop_when(stopping, serving))
+    stopper = asyncio.create_task(_stop_when(stopping, serving))
     try:
-        await serving.run(sockets, lambda: ready(port))
+        await serving.run(sockets, lambda: ready(app))
     finally:
-        if watcher is not None:
-            watcher.cancel()
+        stopper.cancel()
         await app.close()
 
 
@@ -127,8 +186,8 @@ async def _stop_when(stopping: asyncio.Event, serving: _Serving) -> None:
     serving.stop()
 
 
-def run(options: Options, *, ready: Callable[[int], None]) -> None:
-    """`serve` on an event loop of its own (uvloop)."""
-    import uvloop
-
-    uvloop.run(serve(options, ready=ready))
+def stop_on_signals(stopping: asyncio.Event) -> None:
+    """SIGTERM and SIGINT set the event of the running loop."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)

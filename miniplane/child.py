@@ -1,0 +1,34 @@
+"""`python -m miniplane.child COMMAND ...`: a miniplane command that ends with the process which started it.
+
+Standard input is a pipe that only the parent holds open; end-of-file means that the parent is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+
+GRACE = 1.0
+
+
+def _follow_parent() -> None:
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE)
+    os._exit(1)
+
+
+def main() -> None:
+    """Follow the parent, then run the command."""
+    threading.Thread(target=_follow_parent, name="follow-parent", daemon=True).start()
+    from miniplane.cli import main as command
+
+    sys.exit(command(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,243 @@
+"""The commands that serve: `miniplane up` (API server, controllers and simulated kubelet) and `miniplane apiserver`.
+
+The order makes the start quick: the socket listens and the kubeconfig is written before anything heavy is imported, so
+the children come up while the API server does, and their first requests wait in the backlog.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from miniplane import kubeconfig, settings
+from miniplane.settings import Refused
+from miniplane.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    import asyncio
+    import socket
+
+    from apiserver.options import Options
+    from apiserver.server import App
+
+READY_TIMEOUT = 60.0
+
+
+@dataclass(slots=True)
+class Installation:
+    """Everything settled before the server is imported."""
+
+    options: Options
+    sockets: list[socket.socket]
+    directory: Path
+    url: str
+    ca: bytes
+    kubeconfig: Path
+
+    def component_kubeconfig(self, name: str) -> Path:
+        """Credentials of a component that we start, good for this run only."""
+        from apiserver.auth.authentication import TokenEntry
+
+        token = secrets.token_urlsafe(32)
+        self.options.tokens.append(TokenEntry(token, f"system:{name}", "", (settings.MASTERS,)))
+        path = self.directory / f"{name}.kubeconfig"
+        kubeconfig.write(path, self.url, self.ca, token, f"system:{name}")
+        return path
+
+
+def say(text: str) -> None:
+    """One line for the person, on standard error: standard output is for what scripts read."""
+    print(f"miniplane: {text}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _directory(arguments: Namespace) -> Iterator[Path]:
+    """The data directory, locked; for --ephemeral one that goes away with us."""
+    if arguments.ephemeral:
+        path = Path(tempfile.mkdtemp(prefix="miniplane-"))
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+        return
+    path = settings.data_directory(Path(arguments.data) if arguments.data else settings.default_data())
+    held = settings.lock(path)
+    try:
+        yield path
+    finally:
+        os.close(held)
+
+
+def _listeners(options: Options) -> list[socket.socket]:
+    from apiserver.main import listeners
+
+    try:
+        return listeners(options)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Refused(f"{error.filename} is in use: say --port N, or --port 0 for any free one") from error
+        raise Refused(f"cannot listen on {error.filename}: {error.strerror}") from error
+
+
+def _install(arguments: Namespace, directory: Path) -> Installation:
+    """Check every argument, listen, and write certificates and kubeconfig. Raises Refused."""
+    from apiserver.auth.authentication import TokenEntry
+
+    options = settings.options_of(arguments)
+    options.database_url = _database_url(arguments, directory)
+    token = settings.admin_token(options.tokens)
+    if not options.tokens:
+        token = kubeconfig.ensure_token(directory / "admin.token")
+        options.tokens.append(TokenEntry(token, settings.ADMIN, "", (settings.MASTERS,)))
+    sockets = _listeners(options)
+    names = kubeconfig.server_names(options.bind, options.advertise_address, options.service_cidr)
+    certificates = kubeconfig.ensure_certificates(directory / "pki", names)
+    options.tls_cert_file, options.tls_key_file = str(certificates.certificate), str(certificates.key)
+    url = kubeconfig.url_of(options.bind, options.port)
+    ca = certificates.ca.read_bytes()
+    path = Path(arguments.kubeconfig).expanduser().absolute() if arguments.kubeconfig else directory / "kubeconfig"
+    try:
+        kubeconfig.write(path, url, ca, token or options.tokens[0].token)
+    except OSError as error:
+        raise Refused(f"the kubeconfig {path} cannot be written: {error.strerror}") from error
+    return Installation(options, sockets, directory, url, ca, path)
+
+
+def _database_url(arguments: Namespace, directory: Path) -> str:
+    if arguments.database_url:
+        return str(arguments.database_url)
+    return "sqlite://" if arguments.ephemeral else f"sqlite:///{directory / 'miniplane.db'}"
+
+
+def up(arguments: Namespace) -> int:
+    """API server, controllers and simulated kubelet until a signal comes."""
+    return _serve(arguments, _start_children)
+
+
+def apiserver(arguments: Namespace) -> int:
+    """The API server alone until a signal comes."""
+    return _serve(arguments, lambda *_: None)
+
+
+Starter = Callable[[Namespace, Installation, Supervisor], None]
+
+
+def _start_children(arguments: Namespace, installed: Installation, supervisor: Supervisor) -> None:
+    if arguments.nodes < 0:
+        raise Refused(f"--nodes {arguments.nodes}: want 0 or more")
+    if not arguments.no_controllers:
+        path = installed.component_kubeconfig("kube-controller-manager")
+        supervisor.start("controllers", ["controllers", "--kubeconfig", str(path)])
+    if arguments.nodes:
+        path = installed.component_kubeconfig("kubelet")
+        supervisor.start("kubelet", ["kubelet", "--kubeconfig", str(path), "--nodes", str(arguments.nodes)])
+
+
+def _serve(arguments: Namespace, start_children: Starter) -> int:
+    began = time.monotonic()
+    supervisor = Supervisor(say)
+    signal.signal(signal.SIGTERM, _interrupt)  # until the loop runs, both signals just end us
+    try:
+        with _directory(arguments) as directory:
+            installed = _install(arguments, directory)
+            try:
+                start_children(arguments, installed, supervisor)
+                _run_loop(installed, supervisor, began)
+            finally:
+                supervisor.stop()
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _run_loop(installed: Installation, supervisor: Supervisor, began: float) -> None:
+    import asyncio
+
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_until_stopped(installed, supervisor, began))
+
+
+async def _until_stopped(installed: Installation, supervisor: Supervisor, began: float) -> None:
+    import asyncio
+
+    from apiserver.main import serve, stop_on_signals
+
+    asked, stopping = asyncio.Event(), asyncio.Event()
+    stop_on_signals(asked)
+    announcing: list[asyncio.Task[None]] = []
+
+    def ready(app: App) -> None:
+        announcing.append(asyncio.create_task(_announce(installed, supervisor, began)))
+
+    server = asyncio.create_task(serve(installed.options, ready=ready, stopping=stopping, sockets=installed.sockets))
+    await asyncio.wait([server, asyncio.create_task(asked.wait())], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.to_thread(supervisor.stop)
+    stopping.set()
+    try:
+        await server
+    except Exception as error:
+        refusal = _refusal(error, installed.options)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def _refusal(error: Exception, options: Options) -> Refused | None:
+    """What a person can do about a server that does not start."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from apiserver.storage.migrate import NewerDatabase
+    from apiserver.storage.types import Unavailable
+
+    if isinstance(error, NewerDatabase):
+        return Refused(str(error))
+    if isinstance(error, SQLAlchemyError | Unavailable | ImportError):
+        reason = str(getattr(error, "orig", None) or error).strip().split("\n")[0]
+        return Refused(f"the database {_without_password(options.database_url)} cannot be used: {reason}")
+    return Refused(str(error)) if isinstance(error, ValueError) else None
+
+
+def _without_password(url: str) -> str:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "given"
+
+
+async def _announce(installed: Installation, supervisor: Supervisor, began: float) -> None:
+    """Say where we are, and once everything answers the line that scripts wait for."""
+    import asyncio
+
+    await asyncio.to_thread(supervisor.wait_ready)
+    if any(child.stopping.is_set() for child in supervisor.children):
+        return
+    options = installed.options
+    plain = f"\n  curl http://127.0.0.1:{options.insecure_port}/api/v1/services" if options.insecure_port else ""
+    print(
+        f"Kubernetes 1.{options.kubernetes_minor} at {installed.url}; in another terminal:\n"
+        f"  export KUBECONFIG={installed.kubeconfig}\n"
+        f"  kubectl get svc{plain}\n"
+        f"miniplane ready {installed.url} ({time.monotonic() - began:.1f} s)",
+        flush=True,
+    )
