@@ -1,0 +1,257 @@
+"""Custom resources: a CustomResourceDefinition's openAPIV3Schema as a `Type`, its pruning, defaulting and validation.
+
+Source of the rules: KEP-693 (structural schemas), apiextensions' pruning, defaulting and listtype packages.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from apiserver.field import FieldError, duplicate, required
+from apiserver.schema import custom_validation
+from apiserver.schema.decode import compiled
+from apiserver.schema.registry import META, Schemas
+from apiserver.schema.types import Field, Shape, Type
+
+Json = dict[str, Any]
+PRESERVE = "x-kubernetes-preserve-unknown-fields"
+INT_OR_STRING = "x-kubernetes-int-or-string"
+EMBEDDED = "x-kubernetes-embedded-resource"
+LIST_TYPE = "x-kubernetes-list-type"
+LIST_KEYS = "x-kubernetes-list-map-keys"
+MAP_TYPE = "x-kubernetes-map-type"
+_SCALARS: dict[str, Shape] = {"string": "string", "boolean": "bool", "integer": "int64", "number": "float64"}
+_MISSING = object()
+
+
+class CustomSchema:
+    """One version of a custom kind.
+
+    `type` goes into `Kind.schema`: decoding an object through it prunes and defaults. `validate` answers what is wrong
+    with a pruned and defaulted object.
+    """
+
+    def __init__(
+        self, published: Mapping[str, Any] | None, schemas: Schemas, group: str, version: str, kind: str
+    ) -> None:
+        self.schema: Json = dict(published or {PRESERVE: True, "type": "object"})
+        self.object_meta = schemas.definition(META + "ObjectMeta")
+        self._validator: custom_validation.Validator | None = None
+        self.type = self._type(f"{group}/{version}", kind)
+
+    def _type(self, api_version: str, kind: str) -> Type:
+        found = custom_type(self.schema, f"{api_version}.{kind}")
+        found.shape, found.element, found.owner = "struct", None, kind
+        for name in ("apiVersion", "kind"):
+            found.fields[name] = Field(name, Type("string", go="string"), pointer=True)
+        found.fields["metadata"] = Field("metadata", self.object_meta)
+        found.published = self.schema
+        found.decoder = self._decode
+        return found
+
+    def _decode(self, value: Any) -> Any:
+        metadata = value.get("metadata") if isinstance(value, dict) else None
+        found = self.defaulted(value)
+        found["metadata"] = compiled(self.object_meta)({} if metadata is None else metadata)
+        return found
+
+    def defaulted(self, value: Json) -> Json:
+        """The object pruned, without nulls that may not be, and with defaults. The argument is not changed."""
+        found: Json = prune(value, self.schema, root=True)
+        drop_nulls(found, self.schema)
+        default(found, self.schema)
+        return found
+
+    def validate(self, obj: Json, old: Json | None = None) -> list[FieldError]:
+        """What is wrong with an object. With `old`, faults of parts that an update left alone are overlooked (KEP-4008:
+        ratcheting)."""
+        if self._validator is None:
+            self._validator = custom_validation.Validator(self.schema)
+        content = {key: value for key, value in obj.items() if key != "metadata"}
+        before = None if old is None else {key: value for key, value in old.items() if key != "metadata"}
+        found = self._validator.faults(content, before)
+        found += repeated(content, self.schema, "", before if before is not None else _MISSING)
+        return found + embedded(content, self.schema, "")
+
+
+def custom_type(schema: Mapping[str, Any], go: str = "") -> Type:
+    """The `Type` of a structural schema. Fields are pointers: custom resources keep every zero value."""
+    kind = schema.get("type", "")
+    if schema.get(INT_OR_STRING):
+        return Type("intstr", go="int32")
+    if kind == "array":
+        return _list(schema)
+    if kind in _SCALARS:
+        shape = _SCALARS[kind]
+        return Type(shape, go=shape)
+    if schema.get("properties") or schema.get(EMBEDDED) or go:
+        return _struct(schema, go)
+    inner = schema.get("additionalProperties")
+    if isinstance(inner, Mapping):
+        atomic = schema.get(MAP_TYPE) == "atomic"
+        return Type("map", go="map[string]interface {}", element=custom_type(inner), atomic=atomic)
+    if kind == "object" and not schema.get(PRESERVE) and inner is None:
+        return _struct(schema, go)
+    return Type("any", go="interface {}", preserve_unknown=True)
+
+
+def _list(schema: Mapping[str, Any]) -> Type:
+    items = schema.get("items") or {}
+    found = Type("list", go="[]interface {}", element=custom_type(items))
+    found.list_type = schema.get(LIST_TYPE) or ""
+    found.list_map_keys = tuple(schema.get(LIST_KEYS) or ())
+    properties = items.get("properties") or {}
+    found.key_defaults = {
+        key: properties[key]["default"] for key in found.list_map_keys if "default" in properties.get(key, {})
+    }
+    return found
+
+
+def _struct(schema: Mapping[str, Any], go: str) -> Type:
+    found = Type("struct", name=go, go=go or "map[string]interface {}")
+    found.preserve_unknown = bool(schema.get(PRESERVE))
+    found.atomic = schema.get(MAP_TYPE) == "atomic"
+    names = schema.get("required") or ()
+    for name, inner in (schema.get("properties") or {}).items():
+        found.fields[name] = Field(
+            name,
+            custom_type(inner),
+            required=name in names,
+            pointer=True,
+            description=inner.get("description", ""),
+            default=inner.get("default"),
+            nullable=bool(inner.get("nullable")),
+        )
+    if schema.get(EMBEDDED):
+        for name in ("apiVersion", "kind", "metadata"):
+            found.fields.setdefault(name, Field(name, Type("any", go="interface {}"), pointer=True))
+    return found
+
+
+_OBJECT_FIELDS = frozenset({"apiVersion", "kind", "metadata"})
+
+
+def prune(value: Any, schema: Mapping[str, Any], root: bool = False) -> Any:
+    """A copy of `value` without the fields that the schema does not name."""
+    if isinstance(value, dict):
+        known = schema.get("properties") or {}
+        rest = schema.get("additionalProperties")
+        keep = bool(schema.get(PRESERVE)) or rest is True
+        whole = _OBJECT_FIELDS if root or schema.get(EMBEDDED) else ()
+        found = {}
+        for key, item in value.items():
+            if key in known and key not in whole:
+                found[key] = prune(item, known[key])
+            elif isinstance(rest, Mapping):
+                found[key] = prune(item, rest)
+            elif keep or key in whole:
+                found[key] = copy.deepcopy(item)
+        return found
+    if isinstance(value, list):
+        items = schema.get("items")
+        if isinstance(items, Mapping):
+            return [prune(item, items) for item in value]
+        return copy.deepcopy(value)
+    return value
+
+
+def _inner(schema: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+    """The schema of one member of an object."""
+    found = (schema.get("properties") or {}).get(key)
+    if found is None:
+        found = schema.get("additionalProperties")
+    return found if isinstance(found, Mapping) else None
+
+
+def drop_nulls(value: Any, schema: Mapping[str, Any]) -> None:
+    """Remove members that are null where the schema does not allow null (in place)."""
+    if isinstance(value, dict):
+        for key, item in list(value.items()):
+            inner = _inner(schema, key)
+            if inner is None:
+                continue
+            if item is None and not inner.get("nullable"):
+                del value[key]
+            else:
+                drop_nulls(item, inner)
+    elif isinstance(value, list) and isinstance(schema.get("items"), Mapping):
+        for item in value:
+            drop_nulls(item, schema["items"])
+
+
+def default(value: Any, schema: Mapping[str, Any]) -> None:
+    """Fill in defaults of members that are absent (in place)."""
+    if isinstance(value, dict):
+        for key, inner in (schema.get("properties") or {}).items():
+            if inner.get("default") is not None and key not in value:
+                value[key] = copy.deepcopy(inner["default"])
+        for key, item in value.items():
+            inner = _inner(schema, key)
+            if inner is not None:
+                default(item, inner)
+    elif isinstance(value, list) and isinstance(schema.get("items"), Mapping):
+        for item in value:
+            default(item, schema["items"])
+
+
+def repeated(value: Any, schema: Mapping[str, Any], path: str, old: Any = _MISSING) -> list[FieldError]:
+    """Items that a set or a keyed list holds twice."""
+    if value == old:
+        return []
+    if isinstance(value, dict):
+        found = []
+        for key, item in value.items():
+            inner = _inner(schema, key)
+            before = old.get(key, _MISSING) if isinstance(old, dict) else _MISSING
+            found += [] if inner is None else repeated(item, inner, f"{path}.{key}" if path else key, before)
+        return found
+    if not isinstance(value, list):
+        return []
+    items = schema.get("items") or {}
+    inside = [fault for at, item in enumerate(value) for fault in repeated(item, items, f"{path}[{at}]")]
+    return _repeated_items(value, schema, path) + inside
+
+
+def _repeated_items(value: list[Any], schema: Mapping[str, Any], path: str) -> list[FieldError]:
+    list_type = schema.get(LIST_TYPE)
+    if list_type not in ("set", "map"):
+        return []
+    keys = schema.get(LIST_KEYS) or ()
+    seen: list[Any] = []
+    found = []
+    for at, item in enumerate(value):
+        if list_type == "map":
+            if not isinstance(item, dict):
+                continue
+            item = {key: item[key] for key in keys if key in item}
+        if item in seen and found_once(item, seen):
+            found.append(duplicate(f"{path}[{at}]", item))
+        seen.append(item)
+    return found
+
+
+def found_once(item: Any, seen: list[Any]) -> bool:
+    """Whether this is the first repetition: each value is reported once. (True == 1 in Python, not in JSON.)"""
+    return sum(1 for other in seen if other == item and type(other) is type(item)) == 1
+
+
+def embedded(value: Any, schema: Mapping[str, Any], path: str) -> list[FieldError]:
+    """Embedded resources must say what they are."""
+    found: list[FieldError] = []
+    if isinstance(value, dict):
+        if schema.get(EMBEDDED):
+            found += [
+                required(f"{path}.{name}", "must not be empty")
+                for name in ("apiVersion", "kind")
+                if not value.get(name)
+            ]
+        for key, item in value.items():
+            inner = _inner(schema, key)
+            if inner is not None:
+                found += embedded(item, inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list) and isinstance(schema.get("items"), Mapping):
+        for at, item in enumerate(value):
+            found += embedded(item, schema["items"], f"{path}[{at}]")
+    return found

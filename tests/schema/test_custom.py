@@ -1,0 +1,253 @@
+"""Custom resources: pruning, defaulting, validation, and the schemas of their definitions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from apiserver.kinds.kind import Kind
+from apiserver.schema.custom import CustomSchema
+from apiserver.schema.decode import DecodeError, decode
+from apiserver.schema.openapi import OpenAPI
+from apiserver.schema.registry import Schemas
+from apiserver.schema.strict import unknown_fields
+from apiserver.schema.structural import faults
+
+SCHEMAS = Schemas.for_minor(36)
+Json = dict[str, Any]
+
+
+def custom(**properties: Any) -> CustomSchema:
+    spec = {"type": "object", "properties": properties}
+    return CustomSchema(root(spec), SCHEMAS, "example.com", "v1", "Widget")
+
+
+def root(spec: Json) -> Json:
+    return {"type": "object", "properties": {"spec": spec}}
+
+
+def widget(**spec: Any) -> Json:
+    return {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "a"}, "spec": spec}
+
+
+def wrong(schema: CustomSchema, spec: Json, old: Json | None = None) -> list[str]:
+    obj = decode(widget(**spec), schema.type)
+    return [str(fault) for fault in schema.validate(obj, None if old is None else widget(**old))]
+
+
+def test_unknown_fields_are_pruned_and_named() -> None:
+    schema = custom(a={"type": "string"})
+    sent = widget(a="x", b="y")
+    assert unknown_fields(sent, schema.type) == ['unknown field "spec.b"']
+    assert decode(sent, schema.type)["spec"] == {"a": "x"}
+
+
+def test_zero_values_stay() -> None:
+    schema = custom(a={"type": "string"}, b={"type": "integer"}, c={"type": "array", "items": {"type": "string"}})
+    assert decode(widget(a="", b=0, c=[]), schema.type)["spec"] == {"a": "", "b": 0, "c": []}
+
+
+def test_preserved_fields_stay() -> None:
+    keep = {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "properties": {"n": {"type": "integer"}}}
+    schema = custom(a=keep)
+    sent = widget(a={"n": 1, "any": {"thing": [None]}})
+    assert unknown_fields(sent, schema.type) == []
+    assert decode(sent, schema.type)["spec"] == {"a": {"n": 1, "any": {"thing": [None]}}}
+
+
+def test_defaults_fill_what_is_absent_at_any_depth() -> None:
+    item = {"type": "object", "properties": {"protocol": {"type": "string", "default": "TCP"}}}
+    schema = custom(ports={"type": "array", "items": item}, x={"type": "object", "default": {}, **item})
+    assert decode(widget(ports=[{}]), schema.type)["spec"] == {
+        "ports": [{"protocol": "TCP"}],
+        "x": {"protocol": "TCP"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"type": "string"}, {}),
+        ({"type": "string", "default": "x"}, {"a": "x"}),
+        ({"type": "string", "nullable": True}, {"a": None}),
+        ({"type": "string", "nullable": True, "default": "x"}, {"a": None}),
+    ],
+)
+def test_null(schema: Json, expected: Json) -> None:
+    assert decode(widget(a=None), custom(a=schema).type)["spec"] == expected
+
+
+def test_metadata_is_typed() -> None:
+    with pytest.raises(DecodeError) as caught:
+        decode({"metadata": {"labels": {"n": 1}}}, custom().type)
+    assert str(caught.value) == "json: cannot unmarshal number into Go struct field ObjectMeta.labels of type string"
+
+
+RULES = [
+    ({"type": "integer", "maximum": 10}, 11, "Invalid value: 11: spec.a in body should be less than or equal to 10"),
+    ({"type": "integer", "minimum": 1}, 0, "Invalid value: 0: spec.a in body should be greater than or equal to 1"),
+    (
+        {"type": "integer", "minimum": 1, "exclusiveMinimum": True},
+        1,
+        "Invalid value: 1: spec.a in body should be greater than 1",
+    ),
+    (
+        {"type": "number", "maximum": 1000000},
+        2.5e6,
+        "Invalid value: 2500000.0: spec.a in body should be less than or equal to 1e+06",
+    ),
+    ({"type": "integer", "multipleOf": 5}, 7, "Invalid value: 7: spec.a in body should be a multiple of 5"),
+    ({"type": "integer"}, "x", 'Invalid value: "string": spec.a in body must be of type integer: "string"'),
+    ({"type": "integer"}, 1.5, 'Invalid value: "number": spec.a in body must be of type integer: "number"'),
+    ({"type": "boolean"}, "true", 'Invalid value: "string": spec.a in body must be of type boolean: "string"'),
+    ({"type": "object"}, [], 'Invalid value: "array": spec.a in body must be of type object: "array"'),
+    (
+        {"type": "string", "enum": ["red", "blue"]},
+        "green",
+        'Unsupported value: "green": supported values: "red", "blue"',
+    ),
+    ({"type": "string", "maxLength": 2}, "abc", "Too long: may not be more than 2 bytes"),
+    ({"type": "string", "minLength": 2}, "a", 'Invalid value: "a": spec.a in body should be at least 2 chars long'),
+    ({"type": "string", "pattern": "^a+$"}, "b", "Invalid value: \"b\": spec.a in body should match '^a+$'"),
+    ({"type": "string", "format": "ipv4"}, "x", 'Invalid value: "x": spec.a in body must be of type ipv4: "x"'),
+    (
+        {"type": "array", "maxItems": 1, "items": {"type": "string"}},
+        ["a", "b"],
+        "Too many: 2: must have at most 1 items",
+    ),
+    (
+        {"type": "array", "minItems": 1, "items": {"type": "string"}},
+        [],
+        "Invalid value: 0: spec.a in body should have at least 1 items",
+    ),
+    (
+        {"x-kubernetes-int-or-string": True},
+        True,
+        'Invalid value: "boolean": spec.a in body must be of type integer,string: "boolean"',
+    ),
+]
+
+
+@pytest.mark.parametrize(("schema", "value", "text"), RULES)
+def test_rules(schema: Json, value: Any, text: str) -> None:
+    assert wrong(custom(a=schema), {"a": value}) == [f"spec.a: {text}"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"type": "integer", "maximum": 10}, 10),
+        ({"type": "string", "nullable": True, "enum": [None, "x"]}, None),
+        ({"x-kubernetes-int-or-string": True}, "25%"),
+        ({"type": "string", "format": "unheard-of"}, "x"),
+        ({"type": "number"}, 1),
+    ],
+)
+def test_what_is_allowed(schema: Json, value: Any) -> None:
+    assert wrong(custom(a=schema), {"a": value}) == []
+
+
+def test_required() -> None:
+    item = {"type": "object", "required": ["x", "y"], "properties": {"x": {"type": "string"}, "y": {"type": "string"}}}
+    assert wrong(custom(a={"type": "array", "items": item}), {"a": [{"x": ""}, {}]}) == [
+        "spec.a[0].y: Required value",
+        "spec.a[1].x: Required value",
+        "spec.a[1].y: Required value",
+    ]
+
+
+def test_a_pattern_cannot_hang_the_server() -> None:
+    assert len(wrong(custom(a={"type": "string", "pattern": "^(a+)+$"}), {"a": "a" * 5000 + "b"})) == 1
+
+
+def test_sets_and_keyed_lists_hold_nothing_twice() -> None:
+    keyed = {
+        "type": "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["name"],
+        "items": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}},
+    }
+    items = {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}}
+    schema = custom(ports=keyed, tags=items)
+    sent = {"ports": [{"name": "a"}, {"name": "a"}], "tags": ["x", "y", "x", "x"]}
+    assert wrong(schema, sent) == ['spec.ports[1]: Duplicate value: {"name":"a"}', 'spec.tags[2]: Duplicate value: "x"']
+    assert wrong(schema, sent, old=sent) == []
+
+
+def test_faults_of_what_an_update_left_alone_are_overlooked() -> None:
+    schema = custom(color={"type": "string", "enum": ["red"]}, size={"type": "integer"})
+    assert wrong(schema, {"color": "green", "size": 2}, old={"color": "green", "size": 1}) == []
+    assert wrong(schema, {"color": "blue"}, old={"color": "green"}) == [
+        'spec.color: Unsupported value: "blue": supported values: "red"'
+    ]
+
+
+PATH = "spec.validation.openAPIV3Schema"
+STRUCTURE = [
+    ({"type": "string"}, f'{PATH}.type: Invalid value: "string": must be object at the root'),
+    (root({}), f"{PATH}.properties[spec].type: Required value: must not be empty for specified object fields"),
+    (
+        root({"type": "thing"}),
+        f'{PATH}.properties[spec].type: Unsupported value: "thing": supported values: "array", "boolean", "integer", '
+        '"number", "object", "string"',
+    ),
+    (root({"type": "array"}), f"{PATH}.properties[spec].items: Required value: must be specified"),
+    (
+        root({"type": "array", "items": {}}),
+        f"{PATH}.properties[spec].items.type: Required value: must not be empty for specified array items",
+    ),
+    (
+        root({"type": "string", "pattern": "("}),
+        f'{PATH}.properties[spec].pattern: Invalid value: "(": must be a valid regular expression, but isn\'t: '
+        "error parsing regexp: missing closing ): `(`",
+    ),
+    (
+        root({"type": "integer", "default": "x"}),
+        f'{PATH}.properties[spec].default: Invalid value: "string":  in body must be of type integer: "string"',
+    ),
+    (
+        root({"type": "object", "properties": {"a": {"type": "string"}}, "default": {"b": 1}}),
+        f'{PATH}.properties[spec].default: Invalid value: {{"b":1}}: must not have unknown fields',
+    ),
+    (
+        root({"type": "object", "anyOf": [{"type": "string"}]}),
+        f"{PATH}.properties[spec].anyOf[0].type: Forbidden: must be empty to be structural",
+    ),
+    (
+        root({"type": "object", "anyOf": [{"properties": {"a": {"minimum": 1}}}]}),
+        f"{PATH}.properties[spec].properties[a]: Required value: because it is defined in "
+        f"{PATH}.properties[spec].anyOf[0].properties[a]",
+    ),
+]
+
+
+@pytest.mark.parametrize(("schema", "text"), STRUCTURE)
+def test_schemas_must_be_structural(schema: Json, text: str) -> None:
+    assert [str(fault) for fault in faults(schema, PATH)] == [text]
+
+
+def test_a_structural_schema_passes() -> None:
+    port = {"anyOf": [{"type": "integer"}, {"type": "string"}], "x-kubernetes-int-or-string": True}
+    schema = root(
+        {"type": "object", "properties": {"port": port, "free": {"x-kubernetes-preserve-unknown-fields": True}}}
+    )
+    assert faults(schema, PATH) == []
+
+
+def test_custom_kinds_are_in_the_openapi_documents() -> None:
+    schema = custom(size={"type": "integer", "description": "How big.", "nullable": True})
+    kind = Kind("example.com", "v1", "Widget", "widgets", True, custom=True, schema=schema.type)
+    openapi = OpenAPI(SCHEMAS, [kind])
+    document = openapi.v3("example.com", "v1")
+    assert document is not None
+    widget_schema = document["components"]["schemas"]["com.example.v1.Widget"]
+    assert list(widget_schema["properties"]) == ["apiVersion", "kind", "metadata", "spec"]
+    assert widget_schema["x-kubernetes-group-version-kind"] == [
+        {"group": "example.com", "kind": "Widget", "version": "v1"}
+    ]
+    patch = document["paths"]["/apis/example.com/v1/namespaces/{namespace}/widgets/{name}"]["patch"]
+    assert "application/strategic-merge-patch+json" not in patch["requestBody"]["content"]
+    swagger = openapi.v2()["definitions"]["com.example.v1.Widget"]
+    assert swagger["properties"]["spec"]["properties"]["size"] == {"type": "integer", "description": "How big."}
+    assert list(openapi.v3_index()["paths"]) == ["apis/example.com/v1"]
