@@ -32,7 +32,8 @@ T = TypeVar("T")
 class ControlPlane:
     """One control plane. `url`, `token`, `ca` and `kubeconfig` (files' paths) are there once it has started.
 
-    nodes: simulated nodes. controllers: endpoints and the other controllers. Raises from `start` what the API server's Options refuse (ValueError).
+    nodes: simulated nodes. controllers: endpoints and the other controllers.
+    `start` raises ValueError for what the API server's Options refuse.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class ControlPlane:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def reset(self) -> None:
-        """Back to what was there when `start` returned, with events for watchers: what came is deleted, what went returns."""
+        """Back to what was there when `start` returned; watchers see it happen."""
         app = self._running()
         self.call(app.store.reset())
 
