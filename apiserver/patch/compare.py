@@ -1,0 +1,141 @@
+"""What changed between two objects, and what an object says, as sets of fields (structured merge diff)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiserver.patch.fieldset import SELF, FieldSet, with_self
+from apiserver.patch.nodes import Node
+
+_ABSENT = object()
+
+
+def fields_of(value: Any, node: Node) -> FieldSet:
+    """Every leaf and item that an applied configuration mentions: what its applier will own."""
+    found = _mentioned(value, node)
+    return found or {}
+
+
+def _mentioned(value: Any, node: Node) -> FieldSet | None:
+    merge = node.merge
+    if merge == "leaf" or (merge == "deduced" and not isinstance(value, dict)):
+        return {}
+    if value is None:
+        return None
+    out: FieldSet = {}
+    if merge in ("set", "keyed"):
+        for element, item in node.sorted_items(value):
+            if element in out:  # of duplicates only the item itself is owned
+                out[element] = {}
+            else:
+                out[element] = with_self(_mentioned(item, node.element) if node.element is not None else None)
+        return out or None
+    for name in sorted(value):
+        item = value[name]
+        element, child = node.child(name)
+        inner = _mentioned(item, child)
+        if item is None or item == {} or merge != "struct" or name not in node.fields:
+            inner = with_self(inner)
+        if inner is not None:
+            out[element] = inner
+    return out or None
+
+
+def appeared(value: Any, node: Node) -> FieldSet:
+    """The node of a value that was not there before: itself and everything in it."""
+    merge = node.merge
+    if merge == "leaf" or not value:
+        return {}
+    out: FieldSet = {SELF: {}}
+    if merge == "struct":
+        fields = node.fields
+        for name in sorted(value):
+            found = fields.get(name) or node.child(name)
+            item = value[name]
+            out[found[0]] = {} if not item or found[1].merge == "leaf" else appeared(item, found[1])
+        return out
+    if merge == "map" or merge == "deduced":
+        if not isinstance(value, dict):
+            return {}
+        for name in sorted(value):
+            element, child = node.child(name)
+            out[element] = appeared(value[name], child)
+        return out
+    for element, item in node.sorted_items(value):
+        out[element] = {} if element in out or node.element is None else appeared(item, node.element)
+    return out
+
+
+def changes(old: Any, new: Any, node: Node) -> tuple[FieldSet, FieldSet]:
+    """(added or modified, removed) paths between two objects of a type. Raises Untypable."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return {}, {}
+    return _changed_map(old, new, node)
+
+
+def _changed(old: Any, new: Any, node: Node) -> tuple[FieldSet | None, FieldSet | None]:
+    """The nodes of one value that is there before and after, and differs."""
+    merge = node.merge
+    if merge == "leaf" or (not old and not new):
+        return {}, None
+    if merge in ("set", "keyed"):
+        gained, lost = _changed_list(old or [], new or [], node)
+    elif merge == "deduced" and not (isinstance(old or {}, dict) and isinstance(new or {}, dict)):
+        return {}, None
+    else:
+        gained, lost = _changed_map(old or {}, new or {}, node)
+    return gained or None, lost or None
+
+
+def _changed_map(old: dict[str, Any], new: dict[str, Any], node: Node) -> tuple[FieldSet, FieldSet]:
+    gained: FieldSet = {}
+    lost: FieldSet = {}
+    for name in sorted(new):
+        value, before = new[name], old.get(name, _ABSENT)
+        if before is value or before == value:
+            continue
+        element, child = node.child(name)
+        if before is _ABSENT:
+            gained[element] = appeared(value, child)
+        else:
+            _note(gained, lost, element, _changed(before, value, child))
+    if len(old) > len(new) or not old.keys() <= new.keys():
+        for name in old.keys() - new.keys():
+            element, child = node.child(name)
+            lost[element] = appeared(old[name], child)
+    return gained, lost
+
+
+def _note(gained: FieldSet, lost: FieldSet, element: str, found: tuple[FieldSet | None, FieldSet | None]) -> None:
+    if found[0] is not None:
+        gained[element] = found[0]
+    if found[1] is not None:
+        lost[element] = found[1]
+
+
+def _grouped(values: list[Any], node: Node) -> dict[str, list[Any]]:
+    out: dict[str, list[Any]] = {}
+    for element, item in node.sorted_items(values):
+        out.setdefault(element, []).append(item)
+    return out
+
+
+def _changed_list(old: list[Any], new: list[Any], node: Node) -> tuple[FieldSet, FieldSet]:
+    gained: FieldSet = {}
+    lost: FieldSet = {}
+    before, after = _grouped(old, node), _grouped(new, node)
+    inner = node.element
+    for element, items in after.items():
+        present = before.get(element)
+        if items == present:
+            continue
+        if len(items) > 1 or inner is None or (present is not None and len(present) > 1):
+            gained[element] = {}  # duplicates are compared as a whole
+        elif present is None:
+            gained[element] = appeared(items[0], inner)
+        else:
+            _note(gained, lost, element, _changed(present[0], items[0], inner))
+    for element, items in before.items():
+        if element not in after:
+            lost[element] = {} if len(items) > 1 or inner is None else appeared(items[0], inner)
+    return gained, lost

@@ -1,0 +1,235 @@
+"""metadata.managedFields: who last set which field (KEP-555), kept up to date on every write that is no apply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from apiserver.kinds.kind import Object
+from apiserver.patch.compare import changes
+from apiserver.patch.fieldset import FieldSet, difference, from_paths, json_text, ordered, parse, union, without
+from apiserver.patch.nodes import Node, Untypable, node_of
+from apiserver.schema.types import Type
+
+MAX_UPDATERS = 10
+"""Update entries that an object keeps; the oldest beyond them are merged into one."""
+ANCIENT = "ancient-changes"
+UPDATE, APPLY = "Update", "Apply"
+Entry = dict[str, Any]
+_METADATA = (
+    "name",
+    "namespace",
+    "creationTimestamp",
+    "selfLink",
+    "uid",
+    "clusterName",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+)
+STRIPPED: FieldSet = {
+    "f:apiVersion": {},
+    "f:kind": {},
+    "f:metadata": {".": {}, **{f"f:{name}": {} for name in _METADATA}},
+}
+"""What nobody owns: identity and what the server sets."""
+
+
+class Identity(NamedTuple):
+    """What makes two entries the same manager. Appliers are one manager in every version."""
+
+    manager: str
+    operation: str
+    api_version: str
+    subresource: str
+
+    @property
+    def text(self) -> str:
+        """How the real server names the manager internally; managers sort by it."""
+        version = f',"apiVersion":{json_text(self.api_version)}' if self.api_version else ""
+        sub = f',"subresource":{json_text(self.subresource)}' if self.subresource else ""
+        return f'{{"manager":{json_text(self.manager)},"operation":"{self.operation}"{version}{sub}}}'
+
+
+def identity(entry: Entry) -> Identity:
+    operation = entry.get("operation", "")
+    version = "" if operation == APPLY else entry.get("apiVersion", "")
+    return Identity(entry.get("manager", ""), operation, version, entry.get("subresource", ""))
+
+
+class Write(NamedTuple):
+    """Who writes, and how. `reset` are fields that this kind of write cannot own."""
+
+    manager: str
+    api_version: str
+    subresource: str
+    now: str
+    reset: FieldSet
+
+    def entry(self, operation: str, fields: FieldSet, time: str | None) -> Entry:
+        out: Entry = {"manager": self.manager, "operation": operation, "apiVersion": self.api_version}
+        if time:
+            out["time"] = time
+        out["fieldsType"] = "FieldsV1"
+        out["fieldsV1"] = fields
+        if self.subresource:
+            out["subresource"] = self.subresource
+        return out
+
+
+def reset_set(reset: FieldSet | Iterable[tuple[str, ...]] | None) -> FieldSet:
+    """Reset fields as a set; they may come as paths of names, ("status",)."""
+    if not reset:
+        return {}
+    if isinstance(reset, dict):
+        return reset
+    return from_paths(tuple(f"f:{name}" for name in path) for path in reset)
+
+
+def after_update(
+    live: Object | None,
+    new: Object,
+    kind: Type,
+    *,
+    manager: str,
+    api_version: str,
+    subresource: str = "",
+    now: str,
+    reset: FieldSet | Iterable[tuple[str, ...]] | None = None,
+    operation: str = UPDATE,
+) -> None:
+    """Set `new["metadata"]["managedFields"]` for a create (`live` None), update or patch.
+
+    Added and modified fields go to the manager, removed ones leave everybody. An object that lost its managedFields is
+    tracked again from its next apply on. The entry's time moves only when the manager gained something.
+    """
+    write = Write(manager, api_version, subresource, now, reset_set(reset))
+    metadata = new["metadata"]
+    entries = _known_entries(live, metadata.pop("managedFields", None), subresource)
+    if entries or live is None:
+        node = node_of(kind)
+        entries = updated(node.empty if live is None else untracked(live), new, node, entries, write)
+    if entries:
+        metadata["managedFields"] = entries
+
+
+def untracked(obj: Object) -> Object:
+    """The object without its managedFields."""
+    metadata = obj.get("metadata") or {}
+    if "managedFields" not in metadata:
+        return obj
+    return {**obj, "metadata": {name: value for name, value in metadata.items() if name != "managedFields"}}
+
+
+def _known_entries(live: Object | None, stated: Any, subresource: str) -> list[Entry]:
+    """The entries to start from: those the client wrote, where it may and they make sense; else the live ones."""
+    present: list[Entry] = ((live or {}).get("metadata") or {}).get("managedFields") or []
+    if subresource or stated is None or stated == present:
+        return present
+    if stated in ([], [{}]):
+        return []
+    try:
+        return checked(stated) or present
+    except (ValueError, TypeError, RecursionError):
+        return present
+
+
+def checked(stated: Any) -> list[Entry]:
+    """Entries that a client wrote, in the form in which the server keeps them. Raises ValueError, TypeError."""
+    found: dict[Identity, Entry] = {}
+    for entry in stated:
+        if entry.get("operation") not in (UPDATE, APPLY):
+            raise ValueError("operation must be `Apply` or `Update`")
+        if not entry.get("apiVersion"):
+            raise ValueError("apiVersion must not be empty")
+        if entry.get("fieldsType") != "FieldsV1":
+            raise ValueError(f"invalid fieldsType {entry.get('fieldsType')!r} in managed fields entry")
+        fields = parse(entry.get("fieldsV1") or {})
+        found[identity(entry)] = {**entry, "fieldsV1": fields}
+    return in_order(list(found.values()))
+
+
+def updated(old: Object, new: Object, node: Node, entries: list[Entry], write: Write) -> list[Entry]:
+    """The entries after an update from `old` to `new`."""
+    try:
+        gained, lost = changes(old, new, node)
+    except Untypable:
+        return entries
+    if write.reset:
+        gained, lost = without(gained, write.reset), without(lost, write.reset)
+    if not gained and not lost:
+        return entries
+    kept = dispossessed(entries, gained, lost)
+    own = difference(gained, STRIPPED)
+    if own:
+        kept = _claimed(kept, own, write)
+        return in_order(_capped(kept))
+    return kept
+
+
+def dispossessed(entries: list[Entry], *taken: FieldSet) -> list[Entry]:
+    """The entries without what was taken from them; an entry that has nothing left goes."""
+    out: list[Entry] = []
+    for entry in entries:
+        before = fields = entry.get("fieldsV1") or {}
+        for part in taken:
+            fields = difference(fields, part)
+        if fields is not before:
+            entry = {**entry, "fieldsV1": fields}
+        if fields:
+            out.append(entry)
+    return out
+
+
+def _claimed(entries: list[Entry], own: FieldSet, write: Write) -> list[Entry]:
+    """The entries with `own` added to the writer's."""
+    mine = Identity(write.manager, UPDATE, write.api_version, write.subresource)
+    others = []
+    for entry in entries:
+        if identity(entry) == mine:
+            own = ordered(union(entry["fieldsV1"], own))
+        else:
+            others.append(entry)
+    return [*others, write.entry(UPDATE, own, write.now)]
+
+
+def _capped(entries: list[Entry]) -> list[Entry]:
+    """At most MAX_UPDATERS update entries: the oldest of a version are merged into that version's bucket."""
+    updaters = [entry for entry in entries if entry["operation"] == UPDATE]
+    if len(updaters) <= MAX_UPDATERS:
+        return entries
+    updaters.sort(key=lambda entry: (entry.get("time") or "", identity(entry).text))
+    kept = {identity(entry): entry for entry in entries}
+    first: dict[str, Identity] = {}
+    excess = len(updaters) - MAX_UPDATERS
+    for entry in updaters:
+        if not excess:
+            break
+        mine, version = identity(entry), entry["apiVersion"]
+        if version not in first:
+            first[version] = mine
+            continue
+        bucket = Identity(ANCIENT, UPDATE, version, "")
+        into = kept[bucket] if bucket in kept else kept.pop(first[version])
+        kept.pop(mine, None)
+        kept[bucket] = _bucket(version, union(into["fieldsV1"], entry["fieldsV1"]), entry.get("time"))
+        excess -= 1
+    return list(kept.values())
+
+
+def _bucket(version: str, fields: FieldSet, time: str | None) -> Entry:
+    return Write(ANCIENT, version, "", "", {}).entry(UPDATE, ordered(fields), time)
+
+
+def in_order(entries: list[Entry]) -> list[Entry]:
+    """Appliers first, then by time, manager, version and subresource."""
+    return sorted(
+        entries,
+        key=lambda entry: (
+            entry["operation"],
+            entry.get("time") or "",
+            entry.get("manager", ""),
+            entry["apiVersion"],
+            entry.get("subresource", ""),
+        ),
+    )
