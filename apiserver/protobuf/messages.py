@@ -1,0 +1,147 @@
+"""Messages as plans for the codec: the table of wire numbers, with Go's embedded structs and JSON names put right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+
+from apiserver.schema.registry import wire
+
+META = "k8s.io.apimachinery.pkg.apis.meta.v1."
+SCALARS = frozenset({"string", "bool", "bytes", "int32", "int64", "double"})
+EMBEDDED = frozenset(
+    {
+        "deviceConfiguration",
+        "ephemeralContainerCommon",
+        "handler",
+        "ingressRuleValue",
+        "localObjectReference",
+        "persistentVolumeSource",
+        "rule",
+        "ruleWithOperations",
+        "volumeSource",
+    }
+)
+"""Fields that hold a message on the wire whose fields JSON shows one level higher (`json:",inline"`)."""
+RENAMED = {
+    "Expression": "expression",
+    "Name": "name",
+    "Webhooks": "webhooks",
+    "aPIGroup": "apiGroup",
+    "uID": "uid",
+}
+"""Fields whose JSON name is not the protobuf one, in whatever message they stand."""
+SCHEMA_NAMES = {
+    "ref": "$ref",
+    "schema": "$schema",
+    "xKubernetesEmbeddedResource": "x-kubernetes-embedded-resource",
+    "xKubernetesIntOrString": "x-kubernetes-int-or-string",
+    "xKubernetesListMapKeys": "x-kubernetes-list-map-keys",
+    "xKubernetesListType": "x-kubernetes-list-type",
+    "xKubernetesMapType": "x-kubernetes-map-type",
+    "xKubernetesPreserveUnknownFields": "x-kubernetes-preserve-unknown-fields",
+    "xKubernetesValidations": "x-kubernetes-validations",
+}
+"""The same for JSONSchemaProps alone."""
+RAW = frozenset({"RawExtension", "FieldsV1", "JSON", "Unknown"})
+"""Messages whose bytes are a document of their own, not data."""
+PACKAGES = {
+    "": "k8s.io.api.core",
+    "apiextensions.k8s.io": "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions",
+    "apiregistration.k8s.io": "k8s.io.kube_aggregator.pkg.apis.apiregistration",
+    "internal.apiserver.k8s.io": "k8s.io.api.apiserverinternal",
+    "meta.k8s.io": "k8s.io.apimachinery.pkg.apis.meta",
+}
+"""The package of a group where it is not k8s.io.api plus the first word of the group."""
+EVERYWHERE = frozenset(
+    {"CreateOptions", "DeleteOptions", "GetOptions", "ListOptions", "PatchOptions", "UpdateOptions", "WatchEvent"}
+)
+"""metav1 kinds that every group version registers (`metav1.AddToGroupVersion`)."""
+UNVERSIONED = frozenset({"APIGroup", "APIGroupList", "APIResourceList", "APIVersions", "Status"})
+"""metav1 kinds of apiVersion v1."""
+
+
+@dataclass(slots=True)
+class WireField:
+    """One field: `scalar` says how to read it unless it holds a `message`; a `mapping` has text keys."""
+
+    number: int
+    json: str
+    scalar: str
+    message: Message | None
+    repeated: bool
+    mapping: bool
+    embedded: bool
+
+
+@dataclass(slots=True)
+class Message:
+    """A message: its fields by number (decoding) and by JSON name (encoding)."""
+
+    name: str
+    short: str
+    by_number: dict[int, WireField] = field(default_factory=dict)
+    by_json: dict[str, WireField] = field(default_factory=dict)
+    embedded: list[WireField] = field(default_factory=list)
+
+
+@cache
+def message(name: str) -> Message:
+    """The plan of a message by its protobuf name. Raises KeyError for one that is not in the table."""
+    return _Builder().build(name)
+
+
+_PLANS: dict[str, Message] = {}
+
+
+class _Builder:
+    """Builds a message with all that it holds; JSONSchemaProps holds itself."""
+
+    def build(self, name: str) -> Message:
+        if name in _PLANS:
+            return _PLANS[name]
+        fields = wire()[name]
+        plan = _PLANS[name] = Message(name, name.rpartition(".")[2])
+        for number, (json, kind) in fields.items():
+            self.add(plan, int(number), json, kind)
+        return plan
+
+    def add(self, plan: Message, number: int, json: str, kind: str) -> None:
+        base = kind.removeprefix("*").removeprefix("map:")
+        held = None if base in SCALARS else self.build(base)
+        scalar = "raw" if base == "bytes" and plan.short in RAW else base
+        embedded = held is not None and json in EMBEDDED
+        found = WireField(
+            number, _json_name(plan.short, json), scalar, held, kind[0] == "*", kind.startswith("map:"), embedded
+        )
+        plan.by_number[number] = found
+        if embedded:
+            plan.embedded.append(found)
+        else:
+            plan.by_json[found.json] = found
+
+
+def _json_name(owner: str, name: str) -> str:
+    if owner == "JSONSchemaProps":
+        return SCHEMA_NAMES.get(name, name)
+    return RENAMED.get(name, name)
+
+
+@cache
+def message_of(api_version: str, kind: str) -> Message | None:
+    """The message of a kind; None for one that has no protobuf form (custom resources, Tables)."""
+    group, _, version = api_version.rpartition("/")
+    name = f"{_package(group)}.{version}.{kind}"
+    if name in wire():
+        return message(name)
+    partial = group == "meta.k8s.io" and kind.startswith("PartialObjectMetadata")
+    shared = kind in EVERYWHERE or (api_version == "v1" and kind in UNVERSIONED)
+    return message(META + kind) if partial or shared else None
+
+
+def _package(group: str) -> str:
+    if group in PACKAGES:
+        return PACKAGES[group]
+    if "." in group and not group.endswith(".k8s.io"):
+        return group
+    return f"k8s.io.api.{group.partition('.')[0]}"
