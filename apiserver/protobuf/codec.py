@@ -55,9 +55,7 @@ def _unwrap(body: bytes) -> dict[str, Any]:
         raise ProtobufError("empty data")
     if not body.startswith(MAGIC):
         prefix = " ".join(str(byte) for byte in MAGIC)
-        raise ProtobufError(
-            f"provided data does not appear to be a protobuf message, expected prefix [{prefix}]"
-        )
+        raise ProtobufError(f"provided data does not appear to be a protobuf message, expected prefix [{prefix}]")
     if len(body) == len(MAGIC):
         raise ProtobufError("empty body")
     found: dict[str, Any] = read_message(message(UNKNOWN), body, len(MAGIC), len(body))

@@ -52,9 +52,7 @@ def read_message(
     return special[0](found) if special is not None else found
 
 
-def _read_field(
-    field: WireField, kind: int, data: bytes, pos: int, end: int, depth: int, found: dict[str, Any]
-) -> int:
+def _read_field(field: WireField, kind: int, data: bytes, pos: int, end: int, depth: int, found: dict[str, Any]) -> int:
     """Put one value into `found`; answers the position after it."""
     if field.message is None and not field.mapping:
         return _read_scalar(field, kind, data, pos, end, found)

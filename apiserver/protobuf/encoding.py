@@ -74,4 +74,3 @@ def _typed(field: WireField, value: Any, kind: Any) -> Any:
     if not isinstance(value, kind):
         raise ProtobufError(f"{field.json} may not be {type(value).__name__}")
     return value
-
