@@ -60,7 +60,8 @@ POINTERS = _table("""
     AzureDiskVolumeSource: cachingMode fsType readOnly kind
     ISCSIVolumeSource: initiatorName
     FCVolumeSource: lun
-    ContainerStatus: started
+    ContainerStatus: started stopSignal
+    Lifecycle: stopSignal
     PodStatus: resourceClaimStatuses
     PodResourceClaim: resourceClaimName resourceClaimTemplateName
     ServicePort: appProtocol
@@ -209,9 +210,6 @@ PLAIN_STRUCTS = _table("""
     ResourceSliceSpec: pool
 """)
 
-POINTER_STATUS = frozenset({"Scale"})
-"""Kinds whose spec or status is a pointer; of every other kind both are plain structs."""
-
 ALWAYS = _table("""
     OwnerReference: apiVersion kind name uid
     LabelSelectorRequirement: key operator
@@ -233,6 +231,23 @@ ALWAYS = _table("""
     TCPSocketAction: port
     GRPCAction: port service
     SleepAction: seconds
+    GitRepoVolumeSource: repository
+    ISCSIVolumeSource: targetPortal iqn lun
+    RBDVolumeSource: monitors image
+    GlusterfsVolumeSource: endpoints path
+    AWSElasticBlockStoreVolumeSource: volumeID
+    GCEPersistentDiskVolumeSource: pdName
+    CephFSVolumeSource: monitors
+    CinderVolumeSource: volumeID
+    FlexVolumeSource: driver
+    AzureFileVolumeSource: secretName shareName
+    AzureDiskVolumeSource: diskName diskURI
+    VsphereVirtualDiskVolumeSource: volumePath
+    QuobyteVolumeSource: registry volume
+    PhotonPersistentDiskVolumeSource: pdID
+    PortworxVolumeSource: volumeID
+    ScaleIOVolumeSource: gateway system secretRef
+    ControllerRevision: data
     HTTPHeader: name value
     PodSpec: containers
     ProjectedVolumeSource: sources

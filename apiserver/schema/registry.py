@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from apiserver.schema.go_fields import ALWAYS, PLAIN_STRUCTS, POINTER_STATUS, POINTERS
+from apiserver.schema.go_fields import ALWAYS, PLAIN_STRUCTS, POINTERS
 from apiserver.schema.go_names import NAMED
 from apiserver.schema.types import Field, Shape, Type
 from apiserver.schema.validators import LazyCheck, strict_schema
@@ -224,8 +224,7 @@ def _lookup(table: dict[str, frozenset[str]], owner: Type) -> frozenset[str]:
 
 
 def _plain_struct(owner: Type, name: str, is_kind: bool) -> bool:
-    if is_kind and name == "metadata":
+    """Whether Go embeds the struct by value: of kinds, metadata, spec and status."""
+    if is_kind and name in ("metadata", "spec", "status"):
         return True
-    if is_kind and name in ("spec", "status"):
-        return owner.owner not in POINTER_STATUS
     return name in _lookup(PLAIN_STRUCTS, owner)

@@ -14,13 +14,19 @@ LIMIT = 100
 """How many faults are collected (sigs.k8s.io/json stops there)."""
 
 
-def unknown_fields(obj: Any, kind: Type) -> list[str]:
-    """`unknown field "spec.foo"` for every field that the type does not have, in document order."""
+def unknown_fields(obj: Any, kind: Type, *, by_name: bool = False) -> list[str]:
+    """`unknown field "spec.foo"` for every field that the type does not have, in document order; with `by_name` in the
+    order of the names (a patched object has passed through Go maps, which are written sorted)."""
     if kind.known is not None and kind.known(obj):
         return []
     found: list[str] = []
-    _walk(obj, kind, "", found)
+    _walk(sorted_members(obj) if by_name else obj, kind, "", found)
     return found[:LIMIT]
+
+
+def sorted_members(value: Any) -> Any:
+    """A copy whose objects have their members in the order of their names."""
+    return orjson.loads(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
 
 
 def _walk(value: Any, kind: Type, path: str, found: list[str]) -> None:

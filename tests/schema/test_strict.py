@@ -36,6 +36,16 @@ def test_unknown_fields_in_document_order(attempt: int) -> None:
     ]
 
 
+def test_unknown_fields_by_name() -> None:
+    sent = {"spec": {"z": 1, "a": 1}, "metadata": {"nam": "q"}, "dada": {}}
+    assert unknown_fields(sent, POD, by_name=True) == [
+        'unknown field "dada"',
+        'unknown field "metadata.nam"',
+        'unknown field "spec.a"',
+        'unknown field "spec.z"',
+    ]
+
+
 def test_names_are_case_sensitive() -> None:
     assert unknown_fields({"metadata": {"Labels": {}}}, POD) == ['unknown field "metadata.Labels"']
 
