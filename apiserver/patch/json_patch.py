@@ -56,23 +56,22 @@ def _operations(patch: bytes) -> list[dict[str, Any]]:
     try:
         value = load_json(patch)
     except ValueError as error:
-        raise errors.bad_request(str(error)) from None
+        raise errors.bad_request(f"error decoding patch: {error}") from None
     if value is None:
         return []
     if not isinstance(value, list):
-        raise _cannot_unmarshal(value, "Patch")
+        raise errors.bad_request(f"error decoding patch: {_cannot_unmarshal(value, '[]interface {}')}")
     for operation in value:
         if operation is not None and not isinstance(operation, dict):
-            raise _cannot_unmarshal(operation, "Operation")
+            raise errors.bad_request(_cannot_unmarshal(operation, "jsonpatch.Operation"))
     if len(value) > MAX_OPERATIONS:
         why = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(value)}"
         raise StatusError(413, "RequestEntityTooLarge", f"Request entity too large: {why}")
     return [operation or {} for operation in value]
 
 
-def _cannot_unmarshal(value: Any, target: str) -> StatusError:
-    shape = JSON_SHAPES[type(value)]
-    return errors.bad_request(f"json: cannot unmarshal {shape} into Go value of type jsonpatch.{target}")
+def _cannot_unmarshal(value: Any, target: str) -> str:
+    return f"json: cannot unmarshal {JSON_SHAPES[type(value)]} into Go value of type {target}"
 
 
 def _text(operation: dict[str, Any], name: str) -> str:
