@@ -28,7 +28,7 @@ def reset_fields(kind: Kind, subresource: str) -> tuple[tuple[str, ...], ...]:
 
 def track(request: Request, old: Object | None, new: Object, options: WriteOptions, context: Context) -> None:
     """Write `new`'s managedFields for a create (`old` None), update or patch; an apply has already done so."""
-    if context.options.get("applied"):
+    if options.applied:
         return
     from apiserver.patch import managed
 

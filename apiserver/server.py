@@ -13,6 +13,7 @@ from apiserver.auth.authentication import Authenticator
 from apiserver.auth.authorization import Authorizer
 from apiserver.auth.tokens import ServiceAccountTokens
 from apiserver.cluster import StoredCluster
+from apiserver.customresources import CustomResources
 from apiserver.discovery import Discovery
 from apiserver.handlers import HANDLERS
 from apiserver.handlers.respond import compressed, status_response
@@ -51,6 +52,7 @@ class App:
         self.discovery = Discovery(self.registry.kinds())
         self.registry.listeners.append(self._kinds_changed)
         self.checks: dict[str, Callable[[], bool | Awaitable[bool]]] = {"ping": lambda: True, "log": lambda: True}
+        self.custom = CustomResources(self)
         self.draining = False
         self._nonresource: Any = None
 
@@ -244,6 +246,7 @@ async def create(options: Options) -> App:
     store = await Store.open(options.database_url, watch_history=options.watch_history)
     app = App(options, store)
     await bootstrap(app)
+    app.custom.start()
     return app
 
 

@@ -24,6 +24,7 @@ class WriteOptions:
     field_manager: str = ""
     field_validation: str = "Warn"
     force: bool | None = None
+    applied: bool = False  # server-side apply: managed fields are already written
 
 
 def parse(info: RequestInfo, kind: str, *, apply: bool = False) -> WriteOptions:

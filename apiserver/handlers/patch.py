@@ -140,6 +140,7 @@ def go_value(value: object) -> str:
 async def _apply(request: Request, data: bytes, options: WriteOptions) -> Response:
     """Server-side apply: creates what is missing, merges what is there."""
     kind, app = request.kind, request.server
+    options.applied = True
     applied = _applied(request, data, options)
     live = app.store.get(key_of(kind, request.info.namespace, request.info.name))
     if live is None and request.subresource is None:

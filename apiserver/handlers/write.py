@@ -126,7 +126,8 @@ def generated(prefix: str) -> str:
 
 
 def finish_create(request: Request, strategy: Strategy, obj: Object, context: Context, options: WriteOptions) -> None:
-    """rest.BeforeCreate: system metadata, the strategy's preparation, managed fields, validation. Raises 422."""
+    """System metadata, managed fields (of what the client and the defaults say, before the strategy adds its own), then
+    rest.BeforeCreate: preparation and validation. Raises 422."""
     kind, metadata = request.kind, obj["metadata"]
     for name in SYSTEM_METADATA:
         metadata.pop(name, None)
@@ -134,9 +135,9 @@ def finish_create(request: Request, strategy: Strategy, obj: Object, context: Co
     metadata["creationTimestamp"] = context.now
     if strategy.has_generation:
         metadata["generation"] = 1
-    strategy.prepare_for_create(obj, context)
     drop_empty(metadata)
     track(request, None, obj, options, context)
+    strategy.prepare_for_create(obj, context)
     faults = validation.object_meta(metadata, kind.namespaced, strategy.validate_name)
     faults += strategy.validate(obj, context)
     if faults:
@@ -278,19 +279,19 @@ def carry_metadata(new: Object, old: Object) -> None:
 def finish_update(
     request: Request, strategy: Strategy, new: Object, old: Object, context: Context, options: WriteOptions
 ) -> None:
-    """rest.BeforeUpdate: preparation, generation, managed fields, validation. Raises 422."""
+    """Managed fields, then rest.BeforeUpdate: preparation, generation, validation. Raises 422."""
     kind, metadata = request.kind, new["metadata"]
     status_write = request.info.subresource == "status"
     if strategy.has_generation and "generation" in old["metadata"]:
         metadata["generation"] = old["metadata"]["generation"]
+    drop_empty(metadata)
+    track(request, old, new, options, context)
     if status_write:
         strategy.prepare_for_status_update(new, old, context)
     else:
         strategy.prepare_for_update(new, old, context)
-    drop_empty(metadata)
     if strategy.has_generation and not status_write and metadata.get("generation") == old["metadata"].get("generation"):
         bump_generation(new, old)
-    track(request, old, new, options, context)
     faults = validation.object_meta(metadata, kind.namespaced, strategy.validate_name)
     faults += validation.object_meta_update(metadata, old["metadata"])
     if status_write:

@@ -119,6 +119,7 @@ class Store:
         self.writer = Writer(engine, loop, self._deliver, self._bounds)
         self._baseline: dict[Key, Record] | None = None
         self.closed = False
+        self.listeners: dict[str, list[Callable[[Event], None]]] = {}  # called for every change of a resource
         self.shared = engine.dialect.name == "postgresql"
 
     @classmethod
@@ -259,6 +260,8 @@ class Store:
                 collection.put(change.record, change.previous)
             self._apply_claims(change.record.key)
             self.hub.publish(change)
+            for listener in self.listeners.get(change.record.key.resource, ()):
+                listener(change)
 
     def _apply_claims(self, key: Key) -> None:
         """Bring the readers' view of claims in line with the writer's for one owner."""

@@ -1,0 +1,190 @@
+"""apiextensions.k8s.io/v1 CustomResourceDefinition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiserver import validation as rules
+from apiserver.field import FieldError, immutable, invalid, not_supported, required
+from apiserver.kinds.kind import STATUS, Context, Kind, Object, Strategy, Subresource
+from apiserver.schema import structural
+
+GROUP = "apiextensions.k8s.io"
+RESOURCE = f"customresourcedefinitions.{GROUP}"
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+TERMINATING = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"
+
+
+def condition(definition: Object, name: str) -> bool:
+    """Whether a condition of the definition is True."""
+    found = (definition.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == name and c.get("status") == "True" for c in found)
+
+
+def set_condition(status: Object, name: str, value: str, reason: str, message: str, now: str) -> None:
+    """Add or replace a condition; its time moves when its status does."""
+    conditions = status.get("conditions") or []
+    known = next((c for c in conditions if c.get("type") == name), None)
+    moved = known is None or known.get("status") != value
+    entry = {
+        "type": name,
+        "status": value,
+        "lastTransitionTime": now if moved else known["lastTransitionTime"],
+        "reason": reason,
+        "message": message,
+    }
+    if known is None:
+        status["conditions"] = [*conditions, entry]
+    else:
+        status["conditions"] = [entry if c is known else c for c in conditions]
+
+
+class DefinitionStrategy(Strategy):
+    """CustomResourceDefinition."""
+
+    has_generation = True
+    unconditional_update = False
+
+    def default(self, obj: Object) -> None:
+        spec = obj.setdefault("spec", {})
+        names = spec.setdefault("names", {})
+        if not names.get("singular") and names.get("kind"):
+            names["singular"] = names["kind"].lower()
+        if not names.get("listKind") and names.get("kind"):
+            names["listKind"] = f"{names['kind']}List"
+        conversion = spec.get("conversion")
+        if conversion is None:
+            spec["conversion"] = {"strategy": "None"}
+
+    def prepare_for_create(self, obj: Object, context: Context) -> None:
+        storage = [v["name"] for v in obj["spec"].get("versions") or () if v.get("storage")]
+        obj["status"] = {
+            "conditions": None,
+            "acceptedNames": {"plural": "", "kind": ""},
+            "storedVersions": storage[:1] or None,
+        }
+
+    def prepare_for_update(self, obj: Object, old: Object, context: Context) -> None:
+        super().prepare_for_update(obj, old, context)
+        stored = list(obj["status"].get("storedVersions") or ())
+        storage = [v["name"] for v in obj["spec"].get("versions") or () if v.get("storage")]
+        obj["status"] = {**obj["status"], "storedVersions": stored + [name for name in storage if name not in stored]}
+
+    def validate(self, obj: Object, context: Context) -> list[FieldError]:
+        found = _identity(obj) + _spec(obj)
+        if not (obj.get("status") or {}).get("storedVersions"):
+            found.append(invalid("status.storedVersions", None, "must have at least one stored version"))
+        return found
+
+    def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
+        found = self.validate(obj, context)
+        new, before = obj["spec"], old["spec"]
+        for path in ("group", "scope"):
+            if new.get(path) != before.get(path):
+                found.append(immutable(f"spec.{path}", new.get(path)))
+        if condition(old, "Established"):
+            for name in ("kind", "plural"):
+                if new["names"].get(name) != before["names"].get(name):
+                    found.append(immutable(f"spec.names.{name}", new["names"].get(name)))
+        return found
+
+    def mark_deleted(self, obj: Object, context: Context) -> None:
+        finalizers = obj["metadata"].get("finalizers") or []
+        if CLEANUP not in finalizers:
+            obj["metadata"]["finalizers"] = [*finalizers, CLEANUP]
+        set_condition(
+            obj.setdefault("status", {}), "Terminating", "True", "InstanceDeletionPending", TERMINATING, context.now
+        )
+
+    def may_go(self, obj: Object) -> bool:
+        return CLEANUP not in (obj["metadata"].get("finalizers") or ())
+
+
+def _identity(obj: Object) -> list[FieldError]:
+    spec, name = obj["spec"], obj["metadata"].get("name", "")
+    wanted = f"{(spec.get('names') or {}).get('plural', '')}.{spec.get('group', '')}"
+    return [] if name == wanted else [invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group')]
+
+
+def _spec(obj: Object) -> list[FieldError]:
+    spec = obj["spec"]
+    group, scope, versions = spec.get("group", ""), spec.get("scope", ""), spec.get("versions") or []
+    found: list[FieldError] = []
+    if not group:
+        found.append(required("spec.group"))
+    else:
+        found += [invalid("spec.group", group, text) for text in rules.dns1123_subdomain(group)]
+        if "." not in group:
+            found.append(invalid("spec.group", group, "should be a domain with at least one dot"))
+    if not scope:
+        found.append(required("spec.scope"))
+    elif scope not in ("Cluster", "Namespaced"):
+        found.append(not_supported("spec.scope", scope, ("Cluster", "Namespaced")))
+    found += _versions(versions)
+    found += _names(spec.get("names") or {}, "spec.names")
+    return found + _schemas(versions)
+
+
+def _versions(versions: list[Any]) -> list[FieldError]:
+    found: list[FieldError] = []
+    seen: set[str] = set()
+    for index, version in enumerate(versions):
+        name = version.get("name", "")
+        path = f"spec.versions[{index}].name"
+        found += [invalid(path, name, text) for text in rules.dns1035_label(name)]
+        if name in seen:
+            found.append(invalid("spec.versions", name, "must contain unique version names"))
+        seen.add(name)
+    if sum(bool(version.get("storage")) for version in versions) != 1:
+        shown = [{"name": version.get("name")} for version in versions] or None
+        found.append(invalid("spec.versions", shown, "must have exactly one version marked as storage version"))
+    return found
+
+
+def _schemas(versions: list[Any]) -> list[FieldError]:
+    """The schema of each version; one that all share is reported where the real server reports it."""
+    found: list[FieldError] = []
+    schemas = [(version.get("schema") or {}).get("openAPIV3Schema") for version in versions]
+    shared = len(versions) == 1 or all(schema == schemas[0] for schema in schemas)
+    for index, schema in enumerate(schemas):
+        path = "spec.validation.openAPIV3Schema" if shared else f"spec.versions[{index}].schema.openAPIV3Schema"
+        if schema is None:
+            found.append(required(f"spec.versions[{index}].schema.openAPIV3Schema", "schemas are required"))
+        else:
+            found += structural.faults(schema, path)
+        if shared:
+            break
+    return found
+
+
+def _names(names: Object, path: str) -> list[FieldError]:
+    found: list[FieldError] = []
+    for name in ("plural", "singular", "kind", "listKind"):
+        value = names.get(name, "")
+        if not value:
+            found.append(required(f"{path}.{name}"))
+            continue
+        text = value.lower() if name in ("kind", "listKind") else value
+        found += [invalid(f"{path}.{name}", value, why) for why in rules.dns1035_label(text)]
+    for index, short in enumerate(names.get("shortNames") or ()):
+        found += [invalid(f"{path}.shortNames[{index}]", short, why) for why in rules.dns1035_label(short)]
+    if names.get("kind") and names.get("kind") == names.get("listKind"):
+        found.append(invalid(f"{path}.listKind", names["listKind"], "kind and listKind may not be the same"))
+    for index, category in enumerate(names.get("categories") or ()):
+        found += [invalid(f"{path}.categories[{index}]", category, why) for why in rules.dns1035_label(category)]
+    return found
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        GROUP,
+        "v1",
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+        False,
+        DefinitionStrategy(),
+        short_names=("crd", "crds"),
+        categories=("api-extensions",),
+        subresources=(Subresource("status", STATUS),),
+    ),
+)
