@@ -155,6 +155,9 @@ def identified(value: Any, data: bytes, kind: Kind, registry: Registry) -> Objec
         shape = {list: "array", str: "string", bool: "bool"}.get(type(value), "number")
         text = f"json: cannot unmarshal {shape} into Go value of type {_ENVELOPE}"
         raise unrecognized(data, kind.kind, f"couldn't get version/kind; json parse error: {text}")
+    if kind.custom and not (value.get("apiVersion") and value.get("kind")):
+        missing = "Kind" if not value.get("kind") else "apiVersion"
+        raise unrecognized(data, kind.kind, f"Object '{missing}' is missing in '{data.decode('utf-8', 'replace')}'")
     api_version = value.get("apiVersion") or kind.api_version
     name = value.get("kind") or kind.kind
     for key, text in (("apiVersion", api_version), ("kind", name)):
@@ -171,16 +174,11 @@ def _other_kind(api_version: str, name: str, kind: Kind, registry: Registry) -> 
     group, _, version = api_version.rpartition("/")
     known = registry.schemas.type(group, version, name) is not None
     if kind.custom:
-        raise errors.bad_request(
-            f"the API version in the data ({api_version}) does not match the expected API version ({kind.api_version})"
-            if name == kind.kind
-            else f"{name} in version {gojson.quote(version)} cannot be handled as a {kind.kind}: "
-            f"unable to decode {name} as {kind.kind}"
-        )
+        if api_version == kind.api_version:
+            return  # the kind's own validation refuses another kind
+        raise errors.bad_request(_other_version(api_version, kind))
     if known and name == kind.kind and kind.convert is not None:
-        raise errors.bad_request(
-            f"the API version in the data ({api_version}) does not match the expected API version ({kind.api_version})"
-        )
+        raise errors.bad_request(_other_version(api_version, kind))
     if known:
         why = (
             f"converting ({_go_package(group, version)}.{name}) to ({_internal(kind)}.{kind.kind}): unknown conversion"
@@ -190,6 +188,10 @@ def _other_kind(api_version: str, name: str, kind: Kind, registry: Registry) -> 
             f'no kind "{name}" is registered for version "{api_version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
         )
     raise cannot_be_handled(name, version, kind, why)
+
+
+def _other_version(stated: str, kind: Kind) -> str:
+    return f"the API version in the data ({stated}) does not match the expected API version ({kind.api_version})"
 
 
 def _go_package(group: str, version: str) -> str:

@@ -185,7 +185,7 @@ def _listing(request: Request, server: App, *, core: bool) -> Response:
 def _resources(request: Request, server: App, group: str, version: str) -> Response:
     found = server.discovery.resources(group, version)
     if found is None:
-        if group and group not in server.discovery.groups:
+        if group and (group not in server.discovery.groups or server.registry.custom_group(group)):
             return Response(NOT_FOUND, 404, media_type=TEXT)
         raise errors.not_found_plain()
     return _answer(request, found)

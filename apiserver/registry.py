@@ -52,6 +52,10 @@ class Registry:
     def has_group(self, group: str) -> bool:
         return group in self._groups
 
+    def custom_group(self, group: str) -> bool:
+        """Whether a group has custom kinds only."""
+        return not any(kind.group == group for kind in self.builtin)
+
     def has_version(self, group: str, version: str) -> bool:
         return (group, version) in self._versions
 

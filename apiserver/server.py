@@ -118,7 +118,7 @@ class App:
             return await self._nonresource_answer(info, scope, receive, send)
         kind = self.registry.find(info.group, info.version, info.resource)
         if kind is None:
-            if not self.registry.has_group(info.group):
+            if not self.registry.has_group(info.group) or self.registry.custom_group(info.group):
                 return NOT_FOUND
             raise errors.not_found_plain()
         request = Request(self, info, headers, receive, user, kind, warnings=warnings)

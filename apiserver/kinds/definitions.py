@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver import validation as rules
-from apiserver.field import FieldError, immutable, invalid, not_supported, required
+from apiserver.field import FieldError, duplicate, immutable, invalid, not_supported, required
 from apiserver.kinds.kind import STATUS, Context, Kind, Object, Strategy, Subresource
 from apiserver.schema import structural
 
@@ -71,13 +71,16 @@ class DefinitionStrategy(Strategy):
         obj["status"] = {**obj["status"], "storedVersions": stored + [name for name in storage if name not in stored]}
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
-        found = _identity(obj) + _spec(obj)
+        return _identity(obj) + self._content(obj)
+
+    def _content(self, obj: Object) -> list[FieldError]:
+        found = _spec(obj)
         if not (obj.get("status") or {}).get("storedVersions"):
             found.append(invalid("status.storedVersions", None, "must have at least one stored version"))
         return found
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
-        found = self.validate(obj, context)
+        found = self._content(obj)
         new, before = obj["spec"], old["spec"]
         for path in ("group", "scope"):
             if new.get(path) != before.get(path):
@@ -122,7 +125,8 @@ def _spec(obj: Object) -> list[FieldError]:
         found.append(not_supported("spec.scope", scope, ("Cluster", "Namespaced")))
     found += _versions(versions)
     found += _names(spec.get("names") or {}, "spec.names")
-    return found + _schemas(versions)
+    found += _schemas(versions)
+    return found + _views(versions)
 
 
 def _versions(versions: list[Any]) -> list[FieldError]:
@@ -154,6 +158,96 @@ def _schemas(versions: list[Any]) -> list[FieldError]:
             found += structural.faults(schema, path)
         if shared:
             break
+    return found
+
+
+COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
+SIMPLE_PATH = "must be a simple json path starting with ."
+VIEWS = ("additionalPrinterColumns", "subresources", "selectableFields")
+
+
+def _views(versions: list[Any]) -> list[FieldError]:
+    """Columns, subresources and selectable fields; what all versions share is reported as the spec's."""
+    found: list[FieldError] = []
+    for name, check in zip(VIEWS, (_columns, _subresources, _selectable), strict=True):
+        values = [version.get(name) for version in versions]
+        shared = bool(values) and all(value == values[0] for value in values)
+        for index, version in enumerate(versions):
+            path = f"spec.{name}" if shared else f"spec.versions[{index}].{name}"
+            found += check(version.get(name), path, version)
+            if shared:
+                break
+    return found
+
+
+def _columns(columns: Any, path: str, version: Object) -> list[FieldError]:
+    found: list[FieldError] = []
+    for index, column in enumerate(columns or ()):
+        at, kind, where = f"{path}[{index}]", column.get("type", ""), column.get("jsonPath", "")
+        if not column.get("name"):
+            found.append(required(f"{at}.name"))
+        if not kind:
+            found.append(required(f"{at}.type", f"must be one of {','.join(COLUMN_TYPES)}"))
+        elif kind not in COLUMN_TYPES:
+            found.append(invalid(f"{at}.type", kind, f"must be one of {','.join(COLUMN_TYPES)}"))
+        found += [required(f"{at}.JSONPath")] if not where else _simple(where, f"{at}.JSONPath")
+    return found
+
+
+def _simple(where: str, path: str) -> list[FieldError]:
+    return [] if where.startswith(".") else [invalid(path, where, SIMPLE_PATH)]
+
+
+def _subresources(parts: Any, path: str, version: Object) -> list[FieldError]:
+    scale = (parts or {}).get("scale")
+    if scale is None:
+        return []
+    found: list[FieldError] = []
+    for name, root in (("specReplicasPath", ".spec."), ("statusReplicasPath", ".status.")):
+        where, at = scale.get(name, ""), f"{path}.scale.{name}"
+        if not where:
+            found.append(required(at))
+            continue
+        faults = _simple(where, at)
+        if not faults and not where.startswith(root):
+            faults = [invalid(at, where, f"should be a json path under {root[:-1]}")]
+        found += faults
+    where = scale.get("labelSelectorPath")
+    if where:
+        faults = _simple(where, f"{path}.scale.labelSelectorPath")
+        if not faults and not where.startswith((".spec.", ".status.")):
+            faults = [
+                invalid(f"{path}.scale.labelSelectorPath", where, "should be a json path under either .status or .spec")
+            ]
+        found += faults
+    return found
+
+
+def _selectable(fields: Any, path: str, version: Object) -> list[FieldError]:
+    schema = (version.get("schema") or {}).get("openAPIV3Schema") or {}
+    found: list[FieldError] = []
+    seen: set[str] = set()
+    for index, field in enumerate(fields or ()):
+        where, at = field.get("jsonPath", ""), f"{path}[{index}].jsonPath"
+        if not where:
+            found.append(required(at))
+            continue
+        inner: Any = schema
+        for key in where.lstrip(".").split("."):
+            inner = (inner.get("properties") or {}).get(key) if isinstance(inner, dict) else None
+        if inner is None:
+            found.append(invalid(at, where, "is an invalid path: does not refer to a valid field"))
+        elif inner.get("type") not in ("string", "boolean", "integer"):
+            found.append(
+                invalid(
+                    at,
+                    where,
+                    "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.",
+                )
+            )
+        if where in seen:
+            found.append(duplicate(at, where))
+        seen.add(where)
     return found
 
 
