@@ -1,5 +1,5 @@
-"""JSON values -> messages, by plan. Fields are written in the order of their numbers in the table, zero values that
-JSON states included: they are pointers in Go, and present means set."""
+"""JSON values -> messages, by plan. Fields are written in the order of their numbers, zero values that JSON states
+included: where Go has pointers, present means set."""
 
 from __future__ import annotations
 
@@ -24,16 +24,19 @@ def write_message(plan: Message, value: Any) -> bytes:
         value = special[1](value)
     if not isinstance(value, Mapping):
         raise ProtobufError(f"{plan.short} is an object, not {type(value).__name__}")
-    parts = [
-        _field(field, value[name]) for name, field in plan.by_json.items() if name in value and value[name] is not None
-    ]
-    parts += [delimited(field.number, body) for field in plan.embedded if (body := _embedded(field, value))]
-    return b"".join(parts)
+    return b"".join(
+        [
+            _embedded(field, value) if field.embedded else _field(field, value[field.json])
+            for field in plan.ordered
+            if field.embedded or value.get(field.json) is not None
+        ]
+    )
 
 
 def _embedded(field: WireField, value: Mapping[str, Any]) -> bytes:
     assert field.message is not None
-    return write_message(field.message, value)
+    body = write_message(field.message, value)
+    return delimited(field.number, body) if body else b""
 
 
 def _field(field: WireField, value: Any) -> bytes:

@@ -76,13 +76,12 @@ class WireField:
 
 @dataclass(slots=True)
 class Message:
-    """A message: its fields by number (decoding) and by JSON name (encoding)."""
+    """A message: its fields by number (decoding) and in the order of the numbers (encoding)."""
 
     name: str
     short: str
     by_number: dict[int, WireField] = field(default_factory=dict)
-    by_json: dict[str, WireField] = field(default_factory=dict)
-    embedded: list[WireField] = field(default_factory=list)
+    ordered: list[WireField] = field(default_factory=list)
 
 
 @cache
@@ -102,23 +101,24 @@ class _Builder:
             return _PLANS[name]
         fields = wire()[name]
         plan = _PLANS[name] = Message(name, name.rpartition(".")[2])
-        for number, (json, kind) in fields.items():
-            self.add(plan, int(number), json, kind)
+        for number, (json, kind) in sorted(fields.items(), key=lambda item: int(item[0])):
+            found = self.field(plan, int(number), json, kind)
+            plan.by_number[found.number] = found
+            plan.ordered.append(found)
         return plan
 
-    def add(self, plan: Message, number: int, json: str, kind: str) -> None:
+    def field(self, plan: Message, number: int, json: str, kind: str) -> WireField:
         base = kind.removeprefix("*").removeprefix("map:")
         held = None if base in SCALARS else self.build(base)
-        scalar = "raw" if base == "bytes" and plan.short in RAW else base
-        embedded = held is not None and json in EMBEDDED
-        found = WireField(
-            number, _json_name(plan.short, json), scalar, held, kind[0] == "*", kind.startswith("map:"), embedded
+        return WireField(
+            number=number,
+            json=_json_name(plan.short, json),
+            scalar="raw" if base == "bytes" and plan.short in RAW else base,
+            message=held,
+            repeated=kind.startswith("*"),
+            mapping=kind.startswith("map:"),
+            embedded=held is not None and json in EMBEDDED,
         )
-        plan.by_number[number] = found
-        if embedded:
-            plan.embedded.append(found)
-        else:
-            plan.by_json[found.json] = found
 
 
 def _json_name(owner: str, name: str) -> str:
