@@ -4,8 +4,6 @@ The first half returns messages (`k8s.io/apimachinery/pkg/util/validation`), the
 (`pkg/api/validation`).
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
@@ -42,6 +40,8 @@ _VALUE_TEXT = (
 
 
 def _regex_error(message: str, pattern: str, *examples: str) -> str:
+    if not examples:
+        return f"{message} (regex used for validation is '{pattern}')"
     shown = ",  or ".join(f"'{example}'" for example in examples)
     return f"{message} (e.g. {shown}, regex used for validation is '{pattern}')"
 
@@ -148,22 +148,132 @@ def config_map_key(value: str) -> list[str]:
     return found
 
 
-def ip_address(value: str) -> list[str]:
+_IP_TEXT = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+_CIDR_TEXT = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+_OCTET = re.compile(r"[0-9]+")
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def parse_ip(value: str) -> Address | None:
+    """An address as Kubernetes has always read them: leading zeros in octets are ignored, zones are refused."""
+    if "%" in value:
+        return None
+    if value.count(".") == 3 and ":" not in value:
+        parts = value.split(".")
+        if not all(_OCTET.fullmatch(part) for part in parts):
+            return None
+        value = ".".join(part.lstrip("0") or "0" for part in parts)
     try:
-        ipaddress.ip_address(value)
+        return ipaddress.ip_address(value)
     except ValueError:
-        return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
+        return None
+
+
+def legacy_ip(value: str) -> list[str]:
+    """Fields that predate strict validation (KEP-4858): any spelling but leading zeros and IPv4 inside IPv6."""
+    parsed = parse_ip(value)
+    if parsed is None:
+        return [_IP_TEXT]
+    if parsed.version == 4 and value != str(parsed):
+        return ["must not have leading 0s"]
+    if parsed.version == 6 and parsed.ipv4_mapped is not None:
+        return ["must not be an IPv4-mapped IPv6 address"]
+    return []
+
+
+def ip_address(value: str) -> list[str]:
+    """Newer fields: an address in its canonical form (RFC 5952)."""
+    found = legacy_ip(value)
+    if not found and value != str(parse_ip(value)):
+        found.append(f'must be in canonical form ("{parse_ip(value)}")')
+    return found
+
+
+def parse_cidr(value: str) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface | None:
+    """An address and a prefix length, leading zeros ignored."""
+    address, slash, length = value.partition("/")
+    parsed = parse_ip(address)
+    if parsed is None or not slash or not _OCTET.fullmatch(length) or int(length) > parsed.max_prefixlen:
+        return None
+    return ipaddress.ip_interface(f"{parsed}/{int(length)}")
+
+
+def legacy_cidr(value: str) -> list[str]:
+    """Fields that predate strict validation (KEP-4858)."""
+    parsed = parse_cidr(value)
+    if parsed is None:
+        return [_CIDR_TEXT]
+    address, _, length = value.partition("/")
+    if (parsed.version == 4 and address != str(parsed.ip)) or length != str(int(length)):
+        return ["must not have leading 0s in IP or prefix length"]
+    if parsed.version == 6 and parsed.ip.ipv4_mapped is not None:
+        return ["must not have an IPv4-mapped IPv6 address"]
+    if parsed.ip != parsed.network.network_address:
+        return ["must not have bits set beyond the prefix length"]
     return []
 
 
 def cidr(value: str) -> list[str]:
-    try:
-        if "/" not in value:
-            raise ValueError(value)
-        ipaddress.ip_interface(value)
-    except ValueError:
-        return ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
+    """Newer fields: a network in its canonical form."""
+    found = legacy_cidr(value)
+    if not found and (parsed := parse_cidr(value)) is not None and value != str(parsed.network):
+        found.append(f'must be in canonical form ("{parsed.network}")')
+    return found
+
+
+def ip_warnings(path: str, value: str) -> list[str]:
+    """What is discouraged about an address that `legacy_ip` accepts."""
+    parsed = parse_ip(value)
+    if parsed is None or parsed.version == 4 or value == str(parsed):
+        return []
+    return [f'{path}: IPv6 address "{value}" should be in RFC 5952 canonical format ("{parsed}")']
+
+
+def cidr_warnings(path: str, value: str) -> list[str]:
+    """What is discouraged about a network that `legacy_cidr` accepts."""
+    parsed = parse_cidr(value)
+    if parsed is None:
+        return []
+    network = parsed.network
+    if parsed.ip != network.network_address:
+        single = f"{parsed.ip}/{network.max_prefixlen}"
+        return [f'{path}: CIDR value "{value}" is ambiguous in this context (should be "{network}" or "{single}"?)']
+    if network.version == 6 and value != str(network):
+        return [f'{path}: IPv6 CIDR value "{value}" should be in RFC 5952 canonical format ("{network}")']
     return []
+
+
+def path_segment(value: str) -> list[str]:
+    """What may stand between two slashes of a URL."""
+    if value in (".", ".."):
+        return [f"may not be '{value}'"]
+    return [f"may not contain '{char}'" for char in "/%" if char in value]
+
+
+_HTTP_PATH = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
+
+
+def domain_prefixed_path(value: str, path: str) -> list[FieldError]:
+    """`acme.io/foo`."""
+    host, _, rest = value.partition("/")
+    if not host or not rest:
+        return [invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")')]
+    found = [invalid(path, host, text) for text in dns1123_subdomain(host)]
+    if not re.fullmatch(_HTTP_PATH, rest):
+        found.append(invalid(path, rest, _regex_error("Invalid path", _HTTP_PATH)))
+    return found
+
+
+def wildcard_dns1123_subdomain(value: str) -> list[str]:
+    pattern = r"\*\." + SUBDOMAIN
+    found = [max_length(SUBDOMAIN_LIMIT)] if len(value) > SUBDOMAIN_LIMIT else []
+    if not re.fullmatch(pattern, value):
+        text = (
+            "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist "
+            "of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character"
+        )
+        found.append(_regex_error(text, pattern, "*.example.com"))
+    return found
 
 
 def percent(value: str) -> list[str]:
@@ -296,17 +406,18 @@ def finalizers(names: Any, path: str) -> list[FieldError]:
 
 
 def object_meta_update(new: Mapping[str, Any], old: Mapping[str, Any], path: str = "metadata") -> list[FieldError]:
-    """ValidateObjectMetaUpdate: what never changes."""
+    """ValidateObjectMetaUpdate: what never changes. The real server runs it twice, once for every kind and once in the
+    kind's own validation, so every cause is there twice."""
     found: list[FieldError] = []
     if old.get("deletionTimestamp"):
         added = [name for name in new.get("finalizers") or () if name not in (old.get("finalizers") or ())]
         if added:
             shown = "[]string{" + ", ".join(f'"{name}"' for name in sorted(added)) + "}"
             why = f"no new finalizers can be added if the object is being deleted, found new finalizers {shown}"
-            found += [forbidden(f"{path}.finalizers", why)] * 2
+            found.append(forbidden(f"{path}.finalizers", why))
     if new.get("generation", 0) < old.get("generation", 0):
         found.append(invalid(f"{path}.generation", new.get("generation", 0), "must not be decremented"))
     for key in ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
         if new.get(key) != old.get(key):
             found.append(immutable(f"{path}.{key}", new.get(key)))
-    return found
+    return found * 2

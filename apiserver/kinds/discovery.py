@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from apiserver import validation as rules
-from apiserver.field import FieldError, immutable, invalid, not_supported, required, too_many
-from apiserver.kinds.endpoints import special_ip
+from apiserver.field import FieldError, duplicate, immutable, invalid, not_supported, required, too_many
+from apiserver.kinds.endpoints import PROTOCOLS, non_special_ip, with_more
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
 from apiserver.table import AGE
 
-TYPES = ("IPv4", "IPv6", "FQDN")
-ADDRESSES, ENDPOINTS, PORTS = 100, 1000, 20000
+ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
+ADDRESSES, ENDPOINTS, PORTS, TOPOLOGY, HINTS = 100, 1000, 20000, 16, 8
+"""How many there may be."""
 
 
 class EndpointSliceStrategy(Strategy):
@@ -27,90 +26,170 @@ class EndpointSliceStrategy(Strategy):
                 port["protocol"] = "TCP"
 
     def prepare_for_create(self, obj: Object, context: Context) -> None:
-        """Everything is the client's."""
+        for endpoint in obj.get("endpoints") or ():
+            endpoint.pop("deprecatedTopology", None)
 
     def prepare_for_update(self, obj: Object, old: Object, context: Context) -> None:
-        """Everything is the client's."""
+        """A change of labels counts as a generation too: they say which Service the slice belongs to."""
+        metadata, before = obj["metadata"], old["metadata"]
+        if (metadata.get("labels") or {}) != (before.get("labels") or {}):
+            metadata["generation"] = before.get("generation", 0) + 1
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
-        found: list[FieldError] = []
-        kind = obj.get("addressType", "")
-        if not kind:
-            found.append(required("addressType"))
-        elif kind not in TYPES:
-            found.append(not_supported("addressType", kind, ("FQDN", "IPv4", "IPv6")))
-        endpoints = obj.get("endpoints") or []
-        if len(endpoints) > ENDPOINTS:
-            return [*found, too_many("endpoints", len(endpoints), ENDPOINTS)]
-        for index, endpoint in enumerate(endpoints):
-            found += _endpoint(endpoint, kind, f"endpoints[{index}]")
-        return found + _ports(obj.get("ports") or ())
+        return _validate(obj, frozenset())
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
-        found = self.validate(obj, context)
+        known = frozenset(address for item in old.get("endpoints") or () for address in item.get("addresses") or ())
+        found = _validate(obj, known)
         if obj.get("addressType") != old.get("addressType"):
-            found.append(immutable("addressType", obj.get("addressType")))
+            found.append(immutable("addressType", obj.get("addressType", "")))
+        return found
+
+    def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
+        found: list[str] = []
+        if obj.get("addressType") == "FQDN":
+            return found
+        for index, endpoint in enumerate(obj.get("endpoints") or ()):
+            for place, address in enumerate(endpoint.get("addresses") or ()):
+                found += rules.ip_warnings(f"endpoints[{index}].addresses[{place}]", address)
         return found
 
 
-def _endpoint(endpoint: Object, kind: str, path: str) -> list[FieldError]:
+def _validate(obj: Object, known: frozenset[str]) -> list[FieldError]:
+    """`known` addresses were stored before and are not looked at again."""
+    kind = obj.get("addressType", "")
     found: list[FieldError] = []
-    addresses = endpoint.get("addresses") or []
+    if not kind:
+        found.append(required("addressType"))
+    elif kind not in ADDRESS_TYPES:
+        found.append(not_supported("addressType", kind, ADDRESS_TYPES))
+    endpoints = obj.get("endpoints") or []
+    if len(endpoints) > ENDPOINTS:
+        found.append(too_many("endpoints", len(endpoints), ENDPOINTS))
+    else:
+        for index, endpoint in enumerate(endpoints):
+            found += _endpoint(endpoint, kind, f"endpoints[{index}]", known)
+    return found + _ports(obj.get("ports") or [])
+
+
+def _endpoint(endpoint: Object, kind: str, path: str, known: frozenset[str]) -> list[FieldError]:
+    found = _addresses(endpoint.get("addresses") or [], kind, f"{path}.addresses", known)
+    topology, node, hostname = endpoint.get("deprecatedTopology"), endpoint.get("nodeName"), endpoint.get("hostname")
+    if topology:
+        if len(topology) > TOPOLOGY:
+            found.append(too_many(f"{path}.deprecatedTopology", len(topology), TOPOLOGY))
+        found += rules.labels(topology, f"{path}.deprecatedTopology")
+    if node is not None:
+        found += [invalid(f"{path}.nodeName", node, text) for text in rules.dns1123_subdomain(node)]
+    if hostname is not None:
+        found += [invalid(f"{path}.hostname", hostname, text) for text in rules.dns1123_label(hostname)]
+    return found + _hints(endpoint.get("hints") or {}, f"{path}.hints")
+
+
+def _addresses(addresses: list[str], kind: str, path: str, known: frozenset[str]) -> list[FieldError]:
+    found: list[FieldError] = []
     if not addresses:
-        found.append(required(f"{path}.addresses", "must contain at least 1 address"))
+        found.append(required(path, "must contain at least 1 address"))
     elif len(addresses) > ADDRESSES:
-        found.append(too_many(f"{path}.addresses", len(addresses), ADDRESSES))
+        found.append(too_many(path, len(addresses), ADDRESSES))
     for index, address in enumerate(addresses):
-        where = f"{path}.addresses[{index}]"
+        where = f"{path}[{index}]"
         if kind == "FQDN":
-            found += [invalid(where, address, text) for text in rules.dns1123_subdomain(address)]
-        elif kind in TYPES:
-            found += _family(address, kind, where) + special_ip(address, where)[:1]
-    if endpoint.get("hostname"):
-        found += [invalid(f"{path}.hostname", endpoint["hostname"], text) for text in rules.dns1123_label(endpoint["hostname"])]
+            found += _domain_name(address, where)
+        elif kind in ADDRESS_TYPES:
+            texts = [] if address in known else rules.legacy_ip(address)
+            found += [invalid(where, address, text) for text in texts] or _of_family(address, kind, path, where)
     return found
 
 
-def _family(address: str, kind: str, path: str) -> list[FieldError]:
+def _of_family(address: str, kind: str, path: str, where: str) -> list[FieldError]:
     wrong = (":" in address) != (kind == "IPv6")
-    return [invalid(path, address, f"must be a valid {kind} address")] if wrong and not rules.ip_address(address) else []
+    found = [invalid(path, address, f"must be an {kind} address")] if wrong else []
+    return found + non_special_ip(address, where)
 
 
-def _ports(ports: Any) -> list[FieldError]:
+def _domain_name(value: str, path: str) -> list[FieldError]:
+    """A fully qualified domain name: two labels at the least, a final dot allowed."""
+    if not value:
+        return [required(path)]
+    name = value.removesuffix(".")
+    texts = rules.dns1123_subdomain(name)
+    if texts:
+        return [invalid(path, name, ",".join(texts))]
+    if "." not in name:
+        return [invalid(path, name, "should be a domain with at least two segments separated by dots")]
+    for label in name.split("."):
+        texts = rules.dns1123_label(label)
+        if texts:
+            return [invalid(path, label, ",".join(texts))]
+    return []
+
+
+def _hints(hints: Object, path: str) -> list[FieldError]:
+    found: list[FieldError] = []
+    for name, rule in (("forZones", rules.label_value), ("forNodes", rules.dns1123_subdomain)):
+        items, where = hints.get(name) or [], f"{path}.{name}"
+        if len(items) > HINTS:
+            return [*found, too_many(where, len(items), HINTS)]
+        names = [item.get("name", "") for item in items]
+        for index, value in enumerate(names):
+            if value in names[:index]:
+                found.append(duplicate(f"{where}[{index}].name", value))
+            found += [invalid(f"{where}[{index}].name", value, text) for text in rule(value)]
+    return found
+
+
+def _ports(ports: list[Object]) -> list[FieldError]:
+    if len(ports) > PORTS:
+        return [too_many("ports", len(ports), PORTS)]
     found: list[FieldError] = []
     seen: set[str] = set()
     for index, port in enumerate(ports):
-        name, at = port.get("name") or "", f"ports[{index}]"
+        name, path, protocol = port.get("name") or "", f"ports[{index}]", port.get("protocol") or ""
         if name:
-            found += [invalid(f"{at}.name", name, text) for text in rules.dns1123_label(name)]
+            found += [invalid(f"{path}.name", name, text) for text in rules.dns1123_label(name)]
         if name in seen:
-            from apiserver.field import duplicate
-
-            found.append(duplicate(f"{at}.name", name))
+            found.append(duplicate(f"{path}.name", name))
         seen.add(name)
-        protocol = port.get("protocol") or ""
-        if protocol not in ("TCP", "UDP", "SCTP"):
-            found.append(not_supported(f"{at}.protocol", protocol, ("SCTP", "TCP", "UDP")))
+        if protocol not in PROTOCOLS:
+            found.append(not_supported(f"{path}.protocol", protocol, PROTOCOLS))
+        app = port.get("appProtocol")
+        if app is not None:
+            found += [invalid(f"{path}.appProtocol", app, text) for text in rules.qualified_name(app)]
     return found
 
 
-def _limited(values: list[str]) -> str:
-    shown = ",".join(values[:3])
-    return f"{shown} + {len(values) - 3} more..." if len(values) > 3 else shown
+def _port_cell(port: Object) -> str:
+    """The number; for a port that stands for every number, the name."""
+    number = port.get("port")
+    return str(number) if number is not None else str(port.get("name") or "*")
 
 
-def _port_text(obj: Object) -> str:
-    ports = obj.get("ports") or []
-    return _limited([str(port["port"]) if port.get("port") is not None else "*" for port in ports]) if ports else "<unset>"
+def _ports_cell(obj: Object) -> str:
+    ports = obj.get("ports")
+    return with_more([_port_cell(port) for port in ports]) if ports else "<unset>"
 
 
-def _addresses(obj: Object) -> str:
-    found = [address for endpoint in obj.get("endpoints") or () for address in endpoint.get("addresses") or ()]
-    return _limited(found) if found else "<unset>"
+def _endpoints_cell(obj: Object) -> str:
+    endpoints = obj.get("endpoints")
+    if not endpoints:
+        return "<unset>"
+    return with_more([address for endpoint in endpoints for address in endpoint.get("addresses") or ()])
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", True, EndpointSliceStrategy(),
-         columns=(Column("AddressType", lambda obj: obj.get("addressType", "")), Column("Ports", _port_text),
-                  Column("Endpoints", _addresses), AGE)),
+    Kind(
+        "discovery.k8s.io",
+        "v1",
+        "EndpointSlice",
+        "endpointslices",
+        True,
+        EndpointSliceStrategy(),
+        columns=(
+            Column("AddressType", lambda obj: obj.get("addressType", "")),
+            Column("Ports", _ports_cell),
+            Column("Endpoints", _endpoints_cell),
+            AGE,
+        ),
+    ),
 )

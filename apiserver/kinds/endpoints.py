@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import ipaddress
 
 from apiserver import validation as rules
 from apiserver.field import FieldError, invalid, not_supported, required
@@ -11,6 +11,7 @@ from apiserver.table import AGE
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 WARNING = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+SIDES = ("addresses", "notReadyAddresses")
 
 
 class EndpointsStrategy(Strategy):
@@ -35,14 +36,27 @@ class EndpointsStrategy(Strategy):
             found += _subset(subset, f"subsets[{index}]")
         return found
 
+    def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
+        """Subsets that were stored and stay as they are were valid once."""
+        return [] if (obj.get("subsets") or []) == (old.get("subsets") or []) else self.validate(obj, context)
+
+    def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
+        found: list[str] = []
+        for index, subset in enumerate(obj.get("subsets") or ()):
+            for side in SIDES:
+                for place, address in enumerate(subset.get(side) or ()):
+                    path = f"subsets[{index}].{side}[{place}].ip"
+                    found += rules.ip_warnings(path, address.get("ip", ""))
+        return found
+
 
 def _subset(subset: Object, path: str) -> list[FieldError]:
     found: list[FieldError] = []
     if not subset.get("addresses") and not subset.get("notReadyAddresses"):
         found.append(required(path, "must specify `addresses` or `notReadyAddresses`"))
-    for name in ("addresses", "notReadyAddresses"):
-        for index, address in enumerate(subset.get(name) or ()):
-            found += _address(address, f"{path}.{name}[{index}]")
+    for side in SIDES:
+        for index, address in enumerate(subset.get(side) or ()):
+            found += _address(address, f"{path}.{side}[{index}]")
     ports = subset.get("ports") or ()
     for index, port in enumerate(ports):
         found += _port(port, f"{path}.ports[{index}]", named=len(ports) > 1)
@@ -50,71 +64,90 @@ def _subset(subset: Object, path: str) -> list[FieldError]:
 
 
 def _address(address: Object, path: str) -> list[FieldError]:
-    found = special_ip(address.get("ip", ""), f"{path}.ip")
-    if address.get("hostname"):
-        found += [invalid(f"{path}.hostname", address["hostname"], text) for text in rules.dns1123_label(address["hostname"])]
-    if address.get("nodeName") is not None:
-        found += [invalid(f"{path}.nodeName", address["nodeName"], text) for text in rules.dns1123_subdomain(address["nodeName"])]
-    return found
+    value, hostname, node = address.get("ip", ""), address.get("hostname", ""), address.get("nodeName")
+    found = [invalid(f"{path}.ip", value, text) for text in rules.legacy_ip(value)]
+    if hostname:
+        found += [invalid(f"{path}.hostname", hostname, text) for text in rules.dns1123_label(hostname)]
+    if node is not None:
+        found += [invalid(f"{path}.nodeName", node, text) for text in rules.dns1123_subdomain(node)]
+    return found + non_special_ip(value, f"{path}.ip")
 
 
-def special_ip(value: str, path: str) -> list[FieldError]:
-    """ValidateEndpointIP: an address, and none that means the host or nobody."""
-    import ipaddress
-
-    found = [invalid(path, value, text) for text in rules.ip_address(value)]
-    try:
-        address: Any = ipaddress.ip_address(value)
-    except ValueError:
-        return [*found, invalid(path, value, "must be a valid IP address")]
+def non_special_ip(value: str, path: str) -> list[FieldError]:
+    """ValidateEndpointIP: no address that means the host, nobody, or only this link."""
+    address = rules.parse_ip(value)
+    if address is None:
+        return [invalid(path, value, "must be a valid IP address")]
+    found: list[FieldError] = []
     if address.is_unspecified:
         found.append(invalid(path, value, f"may not be unspecified ({value})"))
     if address.is_loopback:
         found.append(invalid(path, value, "may not be in the loopback range (127.0.0.0/8, ::1/128)"))
     if address.is_link_local:
         found.append(invalid(path, value, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"))
-    if address.is_multicast and str(address).startswith(("224.0.0.", "ff02:")):
+    if any(address.version == net.version and address in net for net in _LINK_LOCAL_MULTICAST):
         found.append(invalid(path, value, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"))
     return found
 
 
+_LINK_LOCAL_MULTICAST = (ipaddress.ip_network("224.0.0.0/24"), ipaddress.ip_network("ff02::/16"))
+
+
 def _port(port: Object, path: str, named: bool) -> list[FieldError]:
     found: list[FieldError] = []
-    name = port.get("name", "")
+    name, number, protocol = port.get("name", ""), port.get("port", 0), port.get("protocol", "")
     if named and not name:
         found.append(required(f"{path}.name"))
     elif name:
         found += [invalid(f"{path}.name", name, text) for text in rules.dns1123_label(name)]
-    number = port.get("port", 0)
     found += [invalid(f"{path}.port", number, text) for text in rules.port_number(number)]
-    if not port.get("protocol"):
+    if not protocol:
         found.append(required(f"{path}.protocol"))
-    elif port["protocol"] not in PROTOCOLS:
-        found.append(not_supported(f"{path}.protocol", port["protocol"], PROTOCOLS))
+    elif protocol not in PROTOCOLS:
+        found.append(not_supported(f"{path}.protocol", protocol, PROTOCOLS))
+    app = port.get("appProtocol")
+    if app is not None:
+        found += [invalid(f"{path}.appProtocol", app, text) for text in rules.qualified_name(app)]
     return found
 
 
-LIMIT = 3
+SHOWN = 3
+"""How many values a table cell lists before it counts the rest."""
+
+
+def with_more(values: list[str]) -> str:
+    """`a,b,c + 2 more...`."""
+    shown = ",".join(values[:SHOWN])
+    return f"{shown} + {len(values) - SHOWN} more..." if len(values) > SHOWN else shown
 
 
 def format_endpoints(obj: Object) -> str:
-    """`a:1,b:1 + 2 more...`, as the table shows it."""
+    """The ready addresses with each port; nothing where all are not ready."""
+    subsets = obj.get("subsets") or ()
     found: list[str] = []
-    more = 0
-    for subset in obj.get("subsets") or ():
-        ports = subset.get("ports") or []
-        addresses = subset.get("addresses") or []
-        texts = [f"{a['ip']}:{p['port']}" for p in ports for a in addresses] if ports else [a["ip"] for a in addresses]
-        for text in texts:
-            if len(found) == LIMIT:
-                more += 1
-            else:
-                found.append(text)
-    text = ",".join(found) or "<none>"
-    return f"{text} + {more} more..." if more else text
+    for subset in subsets:
+        addresses = [address["ip"] for address in subset.get("addresses") or ()]
+        ports = subset.get("ports") or ()
+        found += [_host_port(address, port["port"]) for port in ports for address in addresses] if ports else addresses
+    return with_more(found) if subsets else "<none>"
+
+
+def _host_port(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("", "v1", "Endpoints", "endpoints", True, EndpointsStrategy(), singular="endpoints", short_names=("ep",),
-         columns=(Column("Endpoints", format_endpoints), AGE), warning=WARNING, list_kind="EndpointsList"),
+    Kind(
+        "",
+        "v1",
+        "Endpoints",
+        "endpoints",
+        True,
+        EndpointsStrategy(),
+        singular="endpoints",
+        short_names=("ep",),
+        columns=(Column("Endpoints", format_endpoints), AGE),
+        warning=WARNING,
+        list_kind="EndpointsList",
+    ),
 )

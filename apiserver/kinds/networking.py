@@ -1,24 +1,25 @@
-"""networking.k8s.io/v1: Ingress, IngressClass, NetworkPolicy, IPAddress, ServiceCIDR."""
+"""networking.k8s.io/v1: IPAddress, ServiceCIDR, and the group's kinds (rules of the others: ingress, networkpolicy)."""
 
 from __future__ import annotations
 
-import ipaddress
-from typing import Any
+import time
+from collections.abc import Mapping
 
 from apiserver import validation as rules
-from apiserver.field import FieldError, immutable, invalid, not_supported, required
+from apiserver.field import FieldError, immutable, invalid, required
+from apiserver.kinds.ingress import IngressClassStrategy, IngressStrategy, segment_faults
 from apiserver.kinds.kind import STATUS, Column, Context, Kind, Object, Strategy, Subresource
+from apiserver.kinds.networkpolicy import NetworkPolicyStrategy
 from apiserver.kinds.workload_columns import at, format_selector
 from apiserver.table import AGE
 
 GROUP = "networking.k8s.io"
 FAMILY_LABEL, MANAGED_LABEL = "ipaddress.kubernetes.io/ip-family", "ipaddress.kubernetes.io/managed-by"
+PARENT_FIELDS = ("group", "resource", "namespace", "name")
 
 
-class Counted(Strategy):
-    """A generation, no status."""
-
-    has_generation = True
+class IPAddressStrategy(Strategy):
+    """IPAddress: the claim of one address; its name is the address in canonical form."""
 
     def prepare_for_create(self, obj: Object, context: Context) -> None:
         """Everything is the client's."""
@@ -26,155 +27,91 @@ class Counted(Strategy):
     def prepare_for_update(self, obj: Object, old: Object, context: Context) -> None:
         """Everything is the client's."""
 
-
-class IngressStrategy(Strategy):
-    """Ingress."""
-
-    has_generation = True
-
-    def prepare_for_create(self, obj: Object, context: Context) -> None:
-        obj["status"] = {"loadBalancer": {}}
-
-    def validate(self, obj: Object, context: Context) -> list[FieldError]:
-        spec, found = obj.get("spec") or {}, []
-        if not spec.get("rules") and not spec.get("defaultBackend"):
-            found.append(invalid("spec", None, "either `defaultBackend` or `rules` must be specified"))
-        if spec.get("defaultBackend"):
-            found += _backend(spec["defaultBackend"], "spec.defaultBackend")
-        for index, rule in enumerate(spec.get("rules") or ()):
-            found += _ingress_rule(rule, f"spec.rules[{index}]")
-        return found
-
-
-def _ingress_rule(rule: Object, path: str) -> list[FieldError]:
-    found: list[FieldError] = []
-    host = rule.get("host", "")
-    if host:
-        try:
-            ipaddress.ip_address(host)
-            found.append(invalid(f"{path}.host", host, "must be a DNS name, not an IP address"))
-        except ValueError:
-            name = host[2:] if host.startswith("*.") else host
-            found += [invalid(f"{path}.host", host, text) for text in rules.dns1123_subdomain(name)]
-    http = rule.get("http")
-    if http is None:
-        return found
-    if not http.get("paths"):
-        return [*found, required(f"{path}.http.paths")]
-    for index, item in enumerate(http["paths"]):
-        found += _path(item, f"{path}.http.paths[{index}]")
-    return found
-
-
-PATH_TYPES = ("Exact", "ImplementationSpecific", "Prefix")
-
-
-def _path(item: Object, path: str) -> list[FieldError]:
-    found: list[FieldError] = []
-    kind, value = item.get("pathType"), item.get("path", "")
-    if kind is None:
-        found.append(required(f"{path}.pathType", "pathType must be specified"))
-    elif kind in ("Exact", "Prefix"):
-        if not value.startswith("/"):
-            found.append(invalid(f"{path}.path", value, "must be an absolute path"))
-    elif kind == "ImplementationSpecific":
-        if value and not value.startswith("/"):
-            found.append(invalid(f"{path}.path", value, "must be an absolute path"))
-    else:
-        found.append(not_supported(f"{path}.pathType", kind, PATH_TYPES))
-    return found + _backend(item.get("backend") or {}, f"{path}.backend")
-
-
-def _backend(backend: Object, path: str) -> list[FieldError]:
-    service, resource = backend.get("service"), backend.get("resource")
-    if service is not None and resource is not None:
-        return [invalid(path, "", "cannot set both resource and service backends")]
-    if resource is not None:
-        return []
-    if service is None:
-        return [required(path, "resource or service backend is required")]
-    found: list[FieldError] = []
-    name, port = service.get("name", ""), service.get("port") or {}
-    if not name:
-        found.append(required(f"{path}.service.name"))
-    else:
-        found += [invalid(f"{path}.service.name", name, text) for text in rules.dns1035_label(name)]
-    if port.get("name") and port.get("number"):
-        found.append(invalid(path, "", "cannot set both port name & port number"))
-    elif port.get("name"):
-        found += [invalid(f"{path}.service.port.name", port["name"], text) for text in rules.port_name(port["name"])]
-    elif port.get("number"):
-        found += [invalid(f"{path}.service.port.number", port["number"], text) for text in rules.port_number(port["number"])]
-    else:
-        found.append(required(path, "port name or number is required"))
-    return found
-
-
-class PolicyStrategy(Counted):
-    """NetworkPolicy."""
-
-    def default(self, obj: Object) -> None:
-        spec = obj.setdefault("spec", {})
-        for side in ("ingress", "egress"):
-            for rule in spec.get(side) or ():
-                for port in rule.get("ports") or ():
-                    port.setdefault("protocol", "TCP")
-        if not spec.get("policyTypes"):
-            spec["policyTypes"] = ["Ingress"] + (["Egress"] if spec.get("egress") else [])
-
-
-class AddressStrategy(Counted):
-    """IPAddress: the claim of one address."""
-
-    has_generation = False
-
     def validate_name(self, name: str, prefix: bool = False) -> list[str]:
         return rules.ip_address(name)
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
-        reference = (obj.get("spec") or {}).get("parentRef")
+        reference, path = _reference(obj), "spec.parentRef"
         if reference is None:
-            return [required("spec.parentRef")]
-        return [required(f"spec.parentRef.{name}") for name in ("resource", "name") if not reference.get(name)]
+            return [required(path)]
+        group, namespace = reference.get("group", ""), reference.get("namespace", "")
+        texts = rules.dns1123_subdomain(group) if group else []
+        found = [invalid(f"{path}.group", group, text) for text in texts]
+        found += segment_faults(reference.get("resource", ""), f"{path}.resource")
+        found += segment_faults(reference.get("name", ""), f"{path}.name")
+        return found + (segment_faults(namespace, f"{path}.namespace") if namespace else [])
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
-        new = (obj.get("spec") or {}).get("parentRef")
-        return [immutable("spec.parentRef", new)] if new != (old.get("spec") or {}).get("parentRef") else []
+        new = _reference(obj)
+        return [immutable("spec.parentRef", new)] if new != _reference(old) else []
+
+    def field_values(self, obj: Object) -> Mapping[str, str]:
+        reference = _reference(obj) or {}
+        return {f"spec.parentRef.{name}": reference.get(name, "") for name in PARENT_FIELDS}
 
 
-class RangeStrategy(Strategy):
-    """ServiceCIDR."""
+def _reference(obj: Object) -> Object | None:
+    found: Object | None = (obj.get("spec") or {}).get("parentRef")
+    return found
+
+
+class ServiceCIDRStrategy(Strategy):
+    """ServiceCIDR. Services take their addresses from the server's own range; further ranges are stored, not used."""
 
     def prepare_for_create(self, obj: Object, context: Context) -> None:
         obj["status"] = {}
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
-        cidrs = (obj.get("spec") or {}).get("cidrs") or []
+        cidrs = _cidrs(obj)
         if not cidrs:
             return [required("spec.cidrs", "at least one CIDR required")]
+        if len(cidrs) > 2:
+            return [invalid("spec.cidrs", {"CIDRs": cidrs}, "may only hold up to 2 values")]
         found: list[FieldError] = []
-        for index, cidr in enumerate(cidrs):
-            found += [invalid(f"spec.cidrs[{index}]", cidr, text) for text in rules.cidr(cidr)]
+        for index, value in enumerate(cidrs):
+            found += [invalid(f"spec.cidrs[{index}]", value, text) for text in rules.cidr(value)]
+        parsed = [rules.parse_cidr(value) for value in cidrs]
+        versions = [network.version for network in parsed if network is not None]
+        if len(versions) == 2 and versions[0] == versions[1]:
+            why = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
+            found.append(invalid("spec.cidrs", cidrs, why))
         return found
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
-        new, before = (obj.get("spec") or {}).get("cidrs") or [], (old.get("spec") or {}).get("cidrs") or []
-        for index, cidr in enumerate(new):
-            if index < len(before) and cidr != before[index]:
-                return [immutable(f"spec.cidrs[{index}]", cidr)]
-        return [] if len(new) == len(before) else [invalid("spec.cidrs", new, "field is immutable")]
+        """A second family may be added; nothing else changes."""
+        new, before = _cidrs(obj), _cidrs(old)
+        changed = [
+            immutable(f"spec.cidrs[{index}]", value)
+            for index, (value, was) in enumerate(zip(new, before, strict=False))
+            if value != was
+        ]
+        if len(new) == len(before):
+            return changed
+        if len(before) == 1 and len(new) == 2:
+            return changed + self.validate(obj, context)
+        return [immutable("spec.cidrs", new)]
+
+
+def _cidrs(obj: Object) -> list[str]:
+    found: list[str] = (obj.get("spec") or {}).get("cidrs") or []
+    return found
 
 
 def default_service_cidr(cidr: str) -> Object:
     """The ServiceCIDR `kubernetes` of the server's own range."""
-    message = "Kubernetes Service CIDR is ready"
-    condition = {"type": "Ready", "status": "True", "reason": "", "message": message, "lastTransitionTime": None}
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "",
+        "message": "Kubernetes Service CIDR is ready",
+        "lastTransitionTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
     return {
         "apiVersion": f"{GROUP}/v1",
         "kind": "ServiceCIDR",
         "metadata": {"name": "kubernetes", "finalizers": ["networking.k8s.io/service-cidr-finalizer"]},
         "spec": {"cidrs": [cidr]},
-        "status": {"conditions": [condition]},
+        "status": {"conditions": [ready]},
     }
 
 
@@ -184,57 +121,107 @@ def address_object(address: str, namespace: str, service: str) -> Object:
     return {
         "apiVersion": f"{GROUP}/v1",
         "kind": "IPAddress",
-        "metadata": {"name": address, "labels": {FAMILY_LABEL: family, MANAGED_LABEL: "ipallocator"}},
-        "spec": {"parentRef": {"group": "", "resource": "services", "namespace": namespace, "name": service}},
+        "metadata": {
+            "name": address,
+            "labels": {FAMILY_LABEL: family, MANAGED_LABEL: "ipallocator"},
+        },
+        "spec": {"parentRef": {"resource": "services", "namespace": namespace, "name": service}},
     }
 
 
+HOSTS_SHOWN = 3
+
+
 def _hosts(obj: Object) -> str:
-    hosts = [rule.get("host") or "*" for rule in (obj.get("spec") or {}).get("rules") or ()]
-    shown = ",".join(hosts[:3])
-    return (f"{shown} + {len(hosts) - 3} more..." if len(hosts) > 3 else shown) or "*"
+    ingress_rules = (obj.get("spec") or {}).get("rules") or ()
+    hosts = [rule["host"] for rule in ingress_rules if rule.get("host")]
+    shown = ",".join(hosts[:HOSTS_SHOWN]) or "*"
+    more = len(ingress_rules) - HOSTS_SHOWN
+    return f"{shown} + {more} more..." if len(hosts) >= HOSTS_SHOWN and more > 0 else shown
 
 
 def _load_balancer(obj: Object) -> str:
     ingress = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
-    return ",".join(item.get("ip") or item.get("hostname") or "" for item in ingress)
+    return ",".join(sorted({item.get("ip") or item.get("hostname") or "" for item in ingress} - {""}))
 
 
 def _parent(obj: Object) -> str:
-    reference = (obj.get("spec") or {}).get("parentRef") or {}
+    reference = _reference(obj)
+    if reference is None:
+        return "<none>"
     group = f".{reference['group']}" if reference.get("group") else ""
-    return f"{reference.get('resource', '')}{group}/{reference.get('namespace', '')}/{reference.get('name', '')}"
+    parts = (f"{reference.get('resource', '')}{group}".lower(), reference.get("namespace"), reference.get("name"))
+    return "/".join(part for part in parts if part)
 
 
 def _parameters(obj: Object) -> str:
     found = (obj.get("spec") or {}).get("parameters")
     if not found:
         return "<none>"
-    group = f".{found['apiGroup']}" if found.get("apiGroup") else ""
-    return f"{found.get('kind')}{group}/{found.get('name')}"
+    group = f".{found['apiGroup']}" if found.get("apiGroup") is not None else ""
+    return f"{found.get('kind', '')}{group}/{found.get('name', '')}"
 
 
-STATUS_SUB = (Subresource("status", STATUS),)
-
-
-def _kind(name: str, plural: str, namespaced: bool, strategy: Strategy, *columns: Column, **more: Any) -> Kind:
-    return Kind(GROUP, "v1", name, plural, namespaced, strategy, columns=columns, **more)
-
+STATUS_ONLY = (Subresource("status", STATUS),)
 
 KINDS: tuple[Kind, ...] = (
-    _kind("IngressClass", "ingressclasses", False, Counted(), Column("Controller", at("spec", "controller", default="")),
-          Column("Parameters", _parameters), AGE),
-    _kind("Ingress", "ingresses", True, IngressStrategy(),
-          Column("Class", at("spec", "ingressClassName", default="<none>")), Column("Hosts", _hosts),
-          Column("Address", _load_balancer),
-          Column("Ports", lambda obj: "80, 443" if (obj.get("spec") or {}).get("tls") else "80"), AGE,
-          short_names=("ing",), subresources=STATUS_SUB),
-    _kind("IPAddress", "ipaddresses", False, AddressStrategy(), Column("ParentRef", _parent), AGE, short_names=("ip",),
-          since=33, selectable_fields=("spec.parentRef.group",)),
-    _kind("NetworkPolicy", "networkpolicies", True, PolicyStrategy(),
-          Column("Pod-Selector", lambda obj: format_selector((obj.get("spec") or {}).get("podSelector"))), AGE,
-          short_names=("netpol",)),
-    _kind("ServiceCIDR", "servicecidrs", False, RangeStrategy(),
-          Column("CIDRs", lambda obj: ",".join((obj.get("spec") or {}).get("cidrs") or ())), AGE, since=33,
-          subresources=STATUS_SUB),
+    Kind(
+        GROUP,
+        "v1",
+        "IngressClass",
+        "ingressclasses",
+        False,
+        IngressClassStrategy(),
+        columns=(Column("Controller", at("spec", "controller", default="")), Column("Parameters", _parameters), AGE),
+    ),
+    Kind(
+        GROUP,
+        "v1",
+        "Ingress",
+        "ingresses",
+        True,
+        IngressStrategy(),
+        short_names=("ing",),
+        columns=(
+            Column("Class", at("spec", "ingressClassName", default="<none>")),
+            Column("Hosts", _hosts),
+            Column("Address", _load_balancer),
+            Column("Ports", lambda obj: "80, 443" if (obj.get("spec") or {}).get("tls") else "80"),
+            AGE,
+        ),
+        subresources=STATUS_ONLY,
+    ),
+    Kind(
+        GROUP,
+        "v1",
+        "IPAddress",
+        "ipaddresses",
+        False,
+        IPAddressStrategy(),
+        short_names=("ip",),
+        columns=(Column("ParentRef", _parent), AGE),
+        selectable_fields=tuple(f"spec.parentRef.{name}" for name in PARENT_FIELDS),
+        since=33,
+    ),
+    Kind(
+        GROUP,
+        "v1",
+        "NetworkPolicy",
+        "networkpolicies",
+        True,
+        NetworkPolicyStrategy(),
+        short_names=("netpol",),
+        columns=(Column("Pod-Selector", lambda obj: format_selector((obj.get("spec") or {}).get("podSelector"))), AGE),
+    ),
+    Kind(
+        GROUP,
+        "v1",
+        "ServiceCIDR",
+        "servicecidrs",
+        False,
+        ServiceCIDRStrategy(),
+        columns=(Column("CIDRs", lambda obj: ",".join(_cidrs(obj))), AGE),
+        subresources=STATUS_ONLY,
+        since=33,
+    ),
 )

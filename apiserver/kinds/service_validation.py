@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from apiserver import validation as rules
-from apiserver.field import FieldError, duplicate, forbidden, immutable, invalid, not_supported, required
-from apiserver.kinds.kind import Context, Object
+from apiserver.field import FieldError, duplicate, forbidden, invalid, not_supported, required
+from apiserver.kinds.endpoints import non_special_ip
+from apiserver.kinds.kind import Object
+from apiserver.kinds.service_addresses import address_faults, changed_addresses
+from apiserver.kinds.service_types import WITH_ADDRESS, externally_accessible, headless, needs_health_check
 
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 PROTOCOLS = ("SCTP", "TCP", "UDP")
@@ -15,348 +18,262 @@ AFFINITIES = ("ClientIP", "None")
 MAX_AFFINITY = 86400
 POLICIES = ("Cluster", "Local")
 DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
-EXTERNAL = ("NodePort", "LoadBalancer")
+HINTS, MODE = "service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"
+SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
+BALANCER_ONLY = "may only be used when `type` is 'LoadBalancer'"
+NOT_EXTERNAL_NAME = "may not be set for ExternalName services"
 
 
-def headless(spec: Object) -> bool:
-    """`clusterIP: None` on a type that has cluster IPs."""
-    return spec.get("clusterIP") == "None" and spec.get("type") != "ExternalName"
-
-
-def externally_accessible(spec: Object) -> bool:
-    """Whether externalTrafficPolicy means anything."""
-    kind = spec.get("type")
-    return kind in EXTERNAL or (kind == "ClusterIP" and bool(spec.get("externalIPs")))
-
-
-def validate(obj: Object, old: Object | None, context: Context) -> list[FieldError]:
-    """Causes for a Service that is created (`old` None) or updated."""
-    spec = obj.get("spec") or {}
-    kind, found = spec.get("type", ""), []
-    ports = spec.get("ports") or []
-    if not ports and not headless(spec) and kind != "ExternalName":
+def validate(obj: Object, old: Object | None) -> list[FieldError]:
+    """Causes for a Service that is created (`old` None) or updated; its metadata is checked by generic code."""
+    spec, before = obj["spec"], (old or {}).get("spec")
+    ports: list[Object] = spec.get("ports") or []
+    found = _topology(obj["metadata"].get("annotations") or {})
+    if not ports and not headless(spec) and spec.get("type") != "ExternalName":
         found.append(required("spec.ports"))
-    if kind == "LoadBalancer":
-        found += _metrics_port(ports)
-    if kind == "ExternalName":
-        found += _external_name(spec)
-    found += _ports(ports, spec)
+    found += _by_type(spec)
+    found += _ports(ports)
     found += rules.labels(spec.get("selector"), "spec.selector")
     found += _affinity(spec)
-    found += _external_ips(spec.get("externalIPs") or ())
-    if not kind:
-        found.append(required("spec.type"))
-    elif kind not in TYPES:
-        found.append(not_supported("spec.type", kind, TYPES))
-    if kind == "ClusterIP":
+    found += address_faults(spec, before)
+    found += _external_ips(spec.get("externalIPs") or (), (before or {}).get("externalIPs") or ())
+    found += _choice("spec.type", spec.get("type", ""), TYPES)
+    if spec.get("type") == "ClusterIP":
         why = "may not be used when `type` is 'ClusterIP'"
         found += [forbidden(f"spec.ports[{i}].nodePort", why) for i, port in enumerate(ports) if port.get("nodePort")]
-    found += _same_node_port(ports)
-    found += _source_ranges(obj, spec)
-    found += _load_balancer_fields(spec, old)
+    found += _repeated(ports)
+    found += _source_ranges(obj, spec, before or {})
+    found += _balancer(spec)
     found += _external_policy(spec)
     found += _internal_policy(spec)
-    found += _distribution(spec)
-    found += families(obj, old)
+    distribution = spec.get("trafficDistribution")
+    if distribution is not None and distribution not in DISTRIBUTIONS:
+        found.append(not_supported("spec.trafficDistribution", distribution, DISTRIBUTIONS))
     return found
 
 
-def _metrics_port(ports: list[Any]) -> list[FieldError]:
-    why = "may not expose port 10250 externally since it is used by kubelet"
-    return [invalid(f"spec.ports[{i}]", p["port"], why) for i, p in enumerate(ports) if p.get("port") == 10250]
+def validate_update(obj: Object, old: Object) -> list[FieldError]:
+    """ValidateServiceUpdate: what may not change, then the whole Service."""
+    spec, before = obj["spec"], old["spec"]
+    found = changed_addresses(spec, before)
+    if spec.get("type") == before.get("type") == "LoadBalancer":
+        name = spec.get("loadBalancerClass")
+        if name != before.get("loadBalancerClass"):
+            found.append(invalid("spec.loadBalancerClass", name, "may not change once set"))
+    found += _class(spec)
+    both_check = needs_health_check(spec) and needs_health_check(before)
+    if both_check and spec.get("healthCheckNodePort", 0) != before.get("healthCheckNodePort", 0):
+        found.append(forbidden("spec.healthCheckNodePort", "field is immutable"))
+    return found + validate(obj, old)
 
 
-def _external_name(spec: Object) -> list[FieldError]:
-    found: list[FieldError] = []
-    if spec.get("clusterIPs") or spec.get("clusterIP"):
-        found.append(forbidden("spec.clusterIPs", "may not be set for ExternalName services"))
-    if spec.get("ipFamilies"):
-        found.append(forbidden("spec.ipFamilies", "may not be set for ExternalName services"))
-    if spec.get("ipFamilyPolicy") is not None:
-        found.append(forbidden("spec.ipFamilyPolicy", "may not be set for ExternalName services"))
-    name = (spec.get("externalName") or "").removesuffix(".")
-    if name:
-        found += [invalid("spec.externalName", name, text) for text in rules.dns1123_subdomain(name)]
-    else:
-        found.append(required("spec.externalName"))
-    return found
+def _topology(annotations: Mapping[str, str]) -> list[FieldError]:
+    hints, mode = annotations.get(HINTS), annotations.get(MODE)
+    if hints is None or mode is None or hints == mode:
+        return []
+    why = f"must match annotations[{HINTS}] when both are specified"
+    return [invalid(f"metadata.annotations[{MODE}]", mode, why)]
 
 
-def _ports(ports: list[Any], spec: Object) -> list[FieldError]:
+def _choice(path: str, value: str, supported: tuple[str, ...]) -> list[FieldError]:
+    if not value:
+        return [required(path)]
+    return [] if value in supported else [not_supported(path, value, supported)]
+
+
+def _texts(path: str, value: Any, texts: Iterable[str]) -> list[FieldError]:
+    return [invalid(path, value, text) for text in texts]
+
+
+def _by_type(spec: Object) -> list[FieldError]:
+    kind = spec.get("type", "")
+    if kind in ("LoadBalancer", "NodePort") and headless(spec):
+        return [invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {kind} services")]
+    if kind != "ExternalName":
+        return []
+    found = [
+        forbidden(f"spec.{name}", NOT_EXTERNAL_NAME)
+        for name in ("clusterIPs", "ipFamilies", "ipFamilyPolicy")
+        if spec.get(name)
+    ]
+    name = spec.get("externalName", "").removesuffix(".")  # a final dot marks a name as fully qualified
+    if not name:
+        return [*found, required("spec.externalName")]
+    return found + _texts("spec.externalName", name, rules.dns1123_subdomain(name))
+
+
+def _ports(ports: list[Object]) -> list[FieldError]:
     found: list[FieldError] = []
     names: set[str] = set()
     for index, port in enumerate(ports):
-        found += _port(port, f"spec.ports[{index}]", len(ports) > 1, headless(spec), names)
-    return found + _same_port(ports)
+        found += _port(port, f"spec.ports[{index}]", len(ports) > 1, names)
+    return found
 
 
-def _port(port: Object, path: str, several: bool, is_headless: bool, names: set[str]) -> list[FieldError]:
+def _port(port: Object, path: str, named: bool, names: set[str]) -> list[FieldError]:
     found: list[FieldError] = []
-    name = port.get("name", "")
-    if several and not name:
+    name, number, target = port.get("name", ""), port.get("port", 0), port.get("targetPort", 0)
+    if named and not name:
         found.append(required(f"{path}.name"))
     elif name:
-        found += [invalid(f"{path}.name", name, text) for text in rules.dns1123_label(name)]
+        found += _texts(f"{path}.name", name, rules.dns1123_label(name))
         if name in names:
             found.append(duplicate(f"{path}.name", name))
         names.add(name)
-    found += [invalid(f"{path}.port", port.get("port", 0), text) for text in rules.port_number(port.get("port", 0))]
-    found += _protocol(port.get("protocol", ""), f"{path}.protocol")
-    found += _target(port.get("targetPort", 0), f"{path}.targetPort")
+    found += _texts(f"{path}.port", number, rules.port_number(number))
+    found += _choice(f"{path}.protocol", port.get("protocol", ""), PROTOCOLS)
+    texts = rules.port_name(target) if isinstance(target, str) else rules.port_number(target)
+    found += _texts(f"{path}.targetPort", target, texts)
     if port.get("appProtocol") is not None:
-        value = port["appProtocol"]
-        found += [invalid(f"{path}.appProtocol", value, text) for text in rules.qualified_name(value)]
+        found += _texts(f"{path}.appProtocol", port["appProtocol"], rules.qualified_name(port["appProtocol"]))
     return found
 
 
-def _protocol(protocol: str, path: str) -> list[FieldError]:
-    if not protocol:
-        return [required(path)]
-    return [] if protocol in PROTOCOLS else [not_supported(path, protocol, PROTOCOLS)]
-
-
-def _target(value: Any, path: str) -> list[FieldError]:
-    if isinstance(value, str):
-        return [invalid(path, value, text) for text in rules.port_name(value)]
-    return [invalid(path, value, text) for text in rules.port_number(value)]
-
-
-def _same_port(ports: list[Any]) -> list[FieldError]:
+def _repeated(ports: list[Object]) -> list[FieldError]:
+    """A protocol and node port, or a protocol and port, may be there once."""
     found: list[FieldError] = []
     seen: set[tuple[str, int]] = set()
     for index, port in enumerate(ports):
-        key = (port.get("protocol", ""), port.get("port", 0))
-        if key in seen:
-            found.append(FieldError("FieldValueDuplicate", f"spec.ports[{index}]", f"Duplicate value: {_go_port(key)}"))
-        seen.add(key)
-    return found
-
-
-def _go_port(key: tuple[str, int]) -> str:
-    from apiserver.field import show
-
-    return show({"Name": "", "Protocol": key[0], "AppProtocol": None, "Port": key[1], "TargetPort": 0, "NodePort": 0})
-
-
-def _same_node_port(ports: list[Any]) -> list[FieldError]:
-    from apiserver.field import show
-
-    found: list[FieldError] = []
-    seen: set[tuple[str, int]] = set()
+        pair = (port.get("protocol", ""), port.get("nodePort", 0))
+        if pair[1] and pair in seen:
+            found.append(duplicate(f"spec.ports[{index}].nodePort", pair[1]))
+        seen.add(pair)
+    seen.clear()
     for index, port in enumerate(ports):
-        number = port.get("nodePort", 0)
-        if not number:
-            continue
-        key = (port.get("protocol", ""), number)
-        if key in seen:
-            value = {"Name": "", "Protocol": key[0], "AppProtocol": None, "Port": 0, "TargetPort": 0, "NodePort": number}
-            where = f"spec.ports[{index}].nodePort"
-            found.append(FieldError("FieldValueDuplicate", where, f"Duplicate value: {show(value)}"))
-        seen.add(key)
+        pair = (port.get("protocol", ""), port.get("port", 0))
+        if pair in seen:
+            found.append(duplicate(f"spec.ports[{index}]", _key(*pair)))
+        seen.add(pair)
     return found
+
+
+def _key(protocol: str, number: int) -> Object:
+    """A port reduced to what must be unique, as the real server prints its internal type."""
+    return {"Name": "", "Protocol": protocol, "AppProtocol": None, "Port": number, "TargetPort": 0, "NodePort": 0}
 
 
 def _affinity(spec: Object) -> list[FieldError]:
-    value = spec.get("sessionAffinity", "")
-    config = spec.get("sessionAffinityConfig")
-    if not value:
-        return [required("spec.sessionAffinity")]
-    if value not in AFFINITIES:
-        return [not_supported("spec.sessionAffinity", value, AFFINITIES)]
-    if value == "None":
-        return [] if config is None else [forbidden("spec.sessionAffinityConfig", "must not be set when session affinity is None")]
+    value, config = spec.get("sessionAffinity", ""), spec.get("sessionAffinityConfig")
     path = "spec.sessionAffinityConfig"
-    if config is None:
-        return [required(path, "when session affinity type is ClientIP")]
-    client = config.get("clientIP")
-    if client is None:
-        return [required(f"{path}.clientIP", "when session affinity type is ClientIP")]
-    timeout = client.get("timeoutSeconds")
-    if timeout is None:
-        return [required(f"{path}.clientIP.timeoutSeconds", "when session affinity type is ClientIP")]
+    found = _choice("spec.sessionAffinity", value, AFFINITIES)
+    if value == "None" and config is not None:
+        found.append(forbidden(path, "must not be set when session affinity is None"))
+    if value != "ClientIP":
+        return found
+    timeout = ((config or {}).get("clientIP") or {}).get("timeoutSeconds", 0)  # defaulting has set it
     if not 0 < timeout <= MAX_AFFINITY:
         why = f"must be greater than 0 and less than {MAX_AFFINITY}"
-        return [invalid(f"{path}.clientIP.timeoutSeconds", timeout, why)]
-    return []
+        found.append(invalid(f"{path}.clientIP.timeoutSeconds", timeout, why))
+    return found
 
 
-def _external_ips(addresses: Any) -> list[FieldError]:
-    from apiserver.kinds.endpoints import special_ip
-
+def _external_ips(addresses: Iterable[str], known: Iterable[str]) -> list[FieldError]:
     found: list[FieldError] = []
     for index, address in enumerate(addresses):
         path = f"spec.externalIPs[{index}]"
-        texts = rules.ip_address(address)
-        found += [invalid(path, address, text) for text in texts] or special_ip(address, path)
+        texts = [] if address in known else rules.legacy_ip(address)
+        found += _texts(path, address, texts) or non_special_ip(address, path)
     return found
 
 
-def _source_ranges(obj: Object, spec: Object) -> list[FieldError]:
-    ranges = spec.get("loadBalancerSourceRanges") or []
-    if not ranges:
-        return []
-    path = "spec.loadBalancerSourceRanges"
-    if spec.get("type") != "LoadBalancer":
-        return [forbidden(path, "may only be used when `type` is 'LoadBalancer'")]
-    found: list[FieldError] = []
-    for index, value in enumerate(ranges):
-        found += [invalid(f"{path}[{index}]", value, text) for text in rules.cidr(value.strip())]
-    return found
-
-
-def _load_balancer_fields(spec: Object, old: Object | None) -> list[FieldError]:
-    found: list[FieldError] = []
+def _source_ranges(obj: Object, spec: Object, before: Object) -> list[FieldError]:
+    """From the field, or else from the annotation that was there before it; both may be padded with spaces."""
+    ranges: list[str] = spec.get("loadBalancerSourceRanges") or []
     is_balancer = spec.get("type") == "LoadBalancer"
-    only = "may only be used when `type` is 'LoadBalancer'"
-    name = spec.get("loadBalancerClass")
-    if name is not None:
-        if not is_balancer:
-            found.append(forbidden("spec.loadBalancerClass", only))
-        else:
-            found += [invalid("spec.loadBalancerClass", name, text) for text in rules.qualified_name(name)]
-    before = (old or {}).get("spec") or {}
-    if old is not None and is_balancer and before.get("type") == "LoadBalancer" and name != before.get("loadBalancerClass"):
-        found.append(invalid("spec.loadBalancerClass", name, "may not change once set"))
-    allocate = spec.get("allocateLoadBalancerNodePorts")
-    if is_balancer and allocate is None:
-        found.append(required("spec.allocateLoadBalancerNodePorts"))
-    elif not is_balancer and allocate is not None:
-        found.append(forbidden("spec.allocateLoadBalancerNodePorts", only))
+    if ranges:
+        path = "spec.LoadBalancerSourceRanges"
+        found = [] if is_balancer else [forbidden(path, BALANCER_ONLY)]
+        known = before.get("loadBalancerSourceRanges") or ()
+        for index, value in enumerate(ranges):
+            if value not in known:
+                found += _texts(f"{path}[{index}]", value.strip(), rules.legacy_cidr(value.strip()))
+        return found
+    annotation = (obj["metadata"].get("annotations") or {}).get(SOURCE_RANGES)
+    if annotation is None:
+        return []
+    path = f"metadata.annotations[{SOURCE_RANGES}]"
+    found = [] if is_balancer else [forbidden(path, BALANCER_ONLY)]
+    for value in annotation.strip().split(",") if annotation.strip() else ():
+        found += _texts(path, value.strip(), rules.legacy_cidr(value.strip()))
     return found
+
+
+def _balancer(spec: Object) -> list[FieldError]:
+    found: list[FieldError] = []
+    if spec.get("allocateLoadBalancerNodePorts") is not None and spec.get("type") != "LoadBalancer":
+        found.append(forbidden("spec.allocateLoadBalancerNodePorts", BALANCER_ONLY))
+    return found + _class(spec)
+
+
+def _class(spec: Object) -> list[FieldError]:
+    name, path = spec.get("loadBalancerClass"), "spec.loadBalancerClass"
+    if name is None:
+        return []
+    if spec.get("type") != "LoadBalancer":
+        return [forbidden(path, BALANCER_ONLY)]
+    return _texts(path, name, rules.qualified_name(name))
 
 
 def _external_policy(spec: Object) -> list[FieldError]:
     found: list[FieldError] = []
-    policy, check = spec.get("externalTrafficPolicy", ""), spec.get("healthCheckNodePort", 0)
-    if not externally_accessible(spec):
-        if policy:
-            why = "may only be set for externally-accessible services"
-            found.append(invalid("spec.externalTrafficPolicy", policy, why))
-    elif not policy:
-        found.append(required("spec.externalTrafficPolicy"))
-    elif policy not in POLICIES:
-        found.append(not_supported("spec.externalTrafficPolicy", policy, POLICIES))
-    if check != 0 and not needs_health_check(spec):
+    path, policy = "spec.externalTrafficPolicy", spec.get("externalTrafficPolicy", "")
+    if externally_accessible(spec):
+        found += _choice(path, policy, POLICIES)
+    elif policy:
+        found.append(invalid(path, policy, "may only be set for externally-accessible services"))
+    path, check = "spec.healthCheckNodePort", spec.get("healthCheckNodePort", 0)
+    if check and needs_health_check(spec):
+        found += _texts(path, check, rules.port_number(check))
+    elif check:
         why = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
-        found.append(invalid("spec.healthCheckNodePort", check, why))
+        found.append(invalid(path, check, why))
     return found
-
-
-def needs_health_check(spec: Object) -> bool:
-    """Only load balancers that keep traffic on the node ask nodes whether they have endpoints."""
-    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
 def _internal_policy(spec: Object) -> list[FieldError]:
-    policy = spec.get("internalTrafficPolicy")
+    policy, path = spec.get("internalTrafficPolicy"), "spec.internalTrafficPolicy"
     if policy is None:
-        if spec.get("type") in ("NodePort", "LoadBalancer", "ClusterIP"):
-            return [required("spec.internalTrafficPolicy")]
-        return []
-    return [] if policy in POLICIES else [not_supported("spec.internalTrafficPolicy", policy, POLICIES)]
+        return [required(path)] if spec.get("type") in WITH_ADDRESS else []
+    return [] if policy in POLICIES else [not_supported(path, policy, POLICIES)]
 
 
-def _distribution(spec: Object) -> list[FieldError]:
-    value = spec.get("trafficDistribution")
-    if value is None or value in DISTRIBUTIONS:
-        return []
-    return [not_supported("spec.trafficDistribution", value, DISTRIBUTIONS)]
-
-
-def families(obj: Object, old: Object | None) -> list[FieldError]:
-    """clusterIPs, ipFamilies and ipFamilyPolicy (ValidateServiceClusterIPsRelatedFields)."""
-    spec = obj.get("spec") or {}
-    kind = spec.get("type")
-    if kind == "ExternalName":
-        return []
-    found: list[FieldError] = []
-    addresses, wanted = spec.get("clusterIPs") or [], spec.get("ipFamilies") or []
-    policy = spec.get("ipFamilyPolicy")
-    if policy is not None and policy not in ("SingleStack", "PreferDualStack", "RequireDualStack"):
-        supported = ("PreferDualStack", "RequireDualStack", "SingleStack")
-        found.append(not_supported("spec.ipFamilyPolicy", policy, supported))
-    seen: set[str] = set()
-    for index, family in enumerate(wanted):
-        if family not in ("IPv4", "IPv6"):
-            found.append(not_supported(f"spec.ipFamilies[{index}]", family, ("IPv4", "IPv6")))
-        if family in seen:
-            found.append(duplicate(f"spec.ipFamilies[{index}]", family))
-        seen.add(family)
-    if addresses == ["None"] and kind in EXTERNAL:
-        found.append(invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {kind} services"))
-    elif addresses and addresses[0] != spec.get("clusterIP", ""):
-        found.append(invalid("spec.clusterIPs", addresses, "first value must match `clusterIP`"))
-    if addresses and addresses[0] != "None":
-        found += _addresses(addresses)
-    return found
-
-
-def _addresses(addresses: list[str]) -> list[FieldError]:
-    found: list[FieldError] = []
-    for index, address in enumerate(addresses):
-        path = f"spec.clusterIPs[{index}]"
-        parts = address.split(".")
-        if len(parts) == 4 and all(p.isdigit() and int(p) < 256 for p in parts) and any(len(p) > 1 and p[0] == "0" for p in parts):
-            found.append(invalid(path, address, "must not have leading 0s"))
-            continue
-        found += [invalid(path, address, text) for text in rules.ip_address(address)]
-    if len(addresses) > 2:
-        found.append(invalid("spec.clusterIPs", addresses, "may only hold up to 2 values"))
-    return found
-
-
-def validate_update(obj: Object, old: Object, context: Context) -> list[FieldError]:
-    """ValidateServiceUpdate: what may not change, then the whole Service."""
-    new, before = obj.get("spec") or {}, old.get("spec") or {}
-    found: list[FieldError] = []
-    if before.get("type") != "ExternalName" and new.get("type") != "ExternalName":
-        found += _unchanged_addresses(new, before)
-    if needs_health_check(new) and needs_health_check(before):
-        port = new.get("healthCheckNodePort", 0)
-        if before.get("healthCheckNodePort") and port != before["healthCheckNodePort"]:
-            found.append(immutable("spec.healthCheckNodePort", port))
-    return found + validate(obj, old, context)
-
-
-def _unchanged_addresses(new: Object, before: Object) -> list[FieldError]:
-    old, now = before.get("clusterIPs") or [], new.get("clusterIPs") or []
-    found: list[FieldError] = []
-    if old and now and old[0] != now[0]:
-        found.append(invalid("spec.clusterIPs[0]", now, "may not change once set"))
-    old_families, families_now = before.get("ipFamilies") or [], new.get("ipFamilies") or []
-    if old_families and families_now and old_families[0] != families_now[0]:
-        found.append(invalid("spec.ipFamilies[0]", families_now, "may not change once set"))
-    return found
-
-
-def validate_status(obj: Object) -> list[FieldError]:
-    """status.loadBalancer."""
-    ingress = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+def validate_status(obj: Object, old: Object | None) -> list[FieldError]:
+    """status.loadBalancer (ValidateLoadBalancerStatus)."""
+    ingress = _ingress(obj)
     path = "status.loadBalancer.ingress"
-    if ingress and (obj.get("spec") or {}).get("type") != "LoadBalancer":
+    if ingress and obj["spec"].get("type") != "LoadBalancer":
         return [forbidden(path, "may only be used when `spec.type` is 'LoadBalancer'")]
+    known = {item.get("ip") for item in _ingress(old or {})}
     found: list[FieldError] = []
     for index, item in enumerate(ingress):
-        at = f"{path}[{index}]"
-        if item.get("ip"):
-            found += [invalid(f"{at}.ip", item["ip"], text) for text in rules.ip_address(item["ip"])]
-            mode = item.get("ipMode")
-            if mode is None:
-                found.append(required(f"{at}.ipMode", "must be specified when `ip` is set"))
-            elif mode not in ("VIP", "Proxy"):
-                found.append(not_supported(f"{at}.ipMode", mode, ("Proxy", "VIP")))
-        elif item.get("ipMode") is not None:
-            found.append(forbidden(f"{at}.ipMode", "may not be specified when `ip` is not set"))
-        if item.get("hostname"):
-            found += [invalid(f"{at}.hostname", item["hostname"], text) for text in rules.dns1123_subdomain(item["hostname"])]
-            if _is_ip(item["hostname"]):
-                found.append(invalid(f"{at}.hostname", item["hostname"], "must be a DNS name, not an IP address"))
+        found += _ingress_point(item, f"{path}[{index}]", known)
     return found
 
 
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+def _ingress(obj: Object) -> list[Object]:
+    found: list[Object] = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+    return found
+
+
+def _ingress_point(item: Object, path: str, known: set[str | None]) -> list[FieldError]:
+    found: list[FieldError] = []
+    address, mode = item.get("ip", ""), item.get("ipMode")
+    if address and address not in known:
+        found += _texts(f"{path}.ip", address, rules.legacy_ip(address))
+    if address and mode is None:
+        found.append(required(f"{path}.ipMode", "must be specified when `ip` is set"))
+    elif not address and mode is not None:
+        found.append(forbidden(f"{path}.ipMode", "may not be specified when `ip` is not set"))
+    elif mode is not None and mode not in ("VIP", "Proxy"):
+        found.append(not_supported(f"{path}.ipMode", mode, ("Proxy", "VIP")))
+    return found + hostname(item.get("hostname", ""), f"{path}.hostname")
+
+
+def hostname(value: str, path: str) -> list[FieldError]:
+    """A host name of a load balancer: a DNS name, no address."""
+    if not value:
+        return []
+    found = _texts(path, value, rules.dns1123_subdomain(value))
+    if rules.parse_ip(value) is not None:
+        found.append(invalid(path, value, "must be a DNS name, not an IP address"))
+    return found

@@ -1,0 +1,223 @@
+"""Addresses and node ports of a Service: explicit ones are checked, missing ones drawn.
+
+What is drawn here is only proposed: the write claims it, and a lost claim draws again.
+"""
+
+from __future__ import annotations
+
+import copy
+import ipaddress
+
+from apiserver import errors
+from apiserver.allocator import free_address, free_port, network_address, usable
+from apiserver.field import FieldError, invalid
+from apiserver.kinds.kind import Context, Object
+from apiserver.kinds.service_addresses import complete_families
+from apiserver.kinds.service_types import needs_address, needs_health_check, needs_node_ports, node_ports
+from apiserver.storage.types import Claim
+
+IP_ADDRESSES = "ipaddresses.networking.k8s.io"
+PORT_SPACE = "nodeport"
+"""One space for all protocols: a node port belongs to one Service, which may use it for TCP and UDP both."""
+TAKEN = "provided port is already allocated"
+DRY_RUN_PORT = 32768
+"""A dry run numbers the ports that it does not draw from here on, as the real server does."""
+
+
+def claims_of(spec: Object) -> tuple[Claim, ...]:
+    """The node ports that a stored Service holds."""
+    numbers = set(node_ports(spec)) if needs_node_ports(spec) else set()
+    if needs_health_check(spec) and spec.get("healthCheckNodePort"):
+        numbers.add(spec["healthCheckNodePort"])
+    return tuple(Claim(PORT_SPACE, str(number)) for number in sorted(numbers))
+
+
+def addresses_of(obj: Object | None) -> list[str]:
+    """The addresses a Service holds: none when headless or ExternalName."""
+    spec = (obj or {}).get("spec") or {}
+    if not needs_address(spec):
+        return []
+    return [address for address in spec.get("clusterIPs") or () if address not in ("", "None")]
+
+
+def settle_families(obj: Object, old: Object | None, context: Context) -> None:
+    """Complete ipFamilies and ipFamilyPolicy. Raises 422."""
+    own = f"IPv{ipaddress.ip_network(context.cluster.service_cidr).version}"
+    _refuse(obj, complete_families(obj["spec"], (old or {}).get("spec"), own))
+
+
+def rehearse(obj: Object, old: Object | None, context: Context) -> None:
+    """Raise what `allocate` would say of explicit values, and change nothing: allocation comes before validation."""
+    spec = obj["spec"]
+    if spec.get("clusterIP") or spec.get("healthCheckNodePort") or node_ports(spec):
+        _allocate(copy.deepcopy(obj), old, _Ports(context, draws=False), context)
+
+
+def allocate(obj: Object, old: Object | None, context: Context) -> None:
+    """Fill in clusterIP, clusterIPs, node ports and healthCheckNodePort. Raises 422 for explicit values that cannot be
+    had, 500 for an exhausted range and for every fault of healthCheckNodePort."""
+    _allocate(obj, old, _Ports(context), context)
+
+
+def _allocate(obj: Object, old: Object | None, ports: _Ports, context: Context) -> None:
+    spec, before = obj["spec"], (old or {}).get("spec")
+    if needs_address(spec) and (before is None or not needs_address(before)):
+        _address(obj, spec, ports.draws, context)
+    if needs_node_ports(spec):
+        if before is None:
+            _new_ports(obj, spec, ports)
+        else:
+            _changed_ports(obj, spec, before, ports)
+    if needs_health_check(spec) and not (before is not None and needs_health_check(before)):
+        _health_check(spec, ports)
+
+
+def _refuse(obj: Object, faults: list[FieldError]) -> None:
+    if faults:
+        raise errors.invalid("", "Service", obj["metadata"].get("name", ""), faults)
+
+
+def _address(obj: Object, spec: Object, draws: bool, context: Context) -> None:
+    wanted = (spec.get("clusterIPs") or [""])[0]
+    if wanted == "None":
+        return
+    if wanted:
+        why = _unavailable(wanted, context)
+        if why:
+            text = f"failed to allocate IP {wanted}: {why}"
+            _refuse(obj, [invalid("spec.clusterIPs", spec["clusterIPs"], text)])
+        return
+    if not draws:
+        return
+    found = _draw_address(context)
+    if found is None:
+        raise errors.internal("failed to allocate a serviceIP: range is full")
+    spec["clusterIP"], spec["clusterIPs"] = found, [found]
+
+
+def _draw_address(context: Context) -> str | None:
+    """A dry run does not search for a free address: it shows the range's own."""
+    cluster = context.cluster
+    if context.dry_run:
+        return network_address(cluster.service_cidr)
+    return free_address(cluster.service_cidr, lambda address: cluster.exists(IP_ADDRESSES, "", address))
+
+
+def _unavailable(address: str, context: Context) -> str:
+    cluster = context.cluster
+    canonical = str(ipaddress.ip_address(address))
+    if not usable(canonical, cluster.service_cidr):
+        if context.dry_run:
+            return (
+                f"the provided IP ({canonical}) is not in the valid range. "
+                f"The range of valid IPs is {cluster.service_cidr}"
+            )
+        return "the provided network does not match the current range"
+    if not context.dry_run and cluster.exists(IP_ADDRESSES, "", canonical):
+        return "provided IP is already allocated"
+    return ""
+
+
+class _Ports:
+    """The node ports during one write: what others hold, and what this write has taken so far."""
+
+    def __init__(self, context: Context, *, draws: bool = True) -> None:
+        self.cluster, self.dry_run, self.draws = context.cluster, context.dry_run, draws
+        self.taken: set[int] = set()
+
+    def held(self, number: int) -> bool:
+        return number in self.taken or self.cluster.claimed(PORT_SPACE, str(number)) is not None
+
+    def take(self, number: int) -> str:
+        """Take an explicit port; answers why it cannot be had. A dry run does not look at the range."""
+        low, high = self.cluster.node_port_range
+        if not self.dry_run and not low <= number <= high:
+            return f"provided port is not in the valid range. The range of valid ports is {low}-{high}"
+        if self.held(number):
+            return TAKEN
+        self.taken.add(number)
+        return ""
+
+    def draw(self, what: str) -> int:
+        """A free port; 0 in a rehearsal. Raises 500 where there is none."""
+        if not self.draws:
+            return 0
+        if self.dry_run:
+            found: int | None = max(self.taken, default=DRY_RUN_PORT) + 1
+        else:
+            found = free_port(*self.cluster.node_port_range, self.held)
+        if found is None:
+            raise errors.internal(f"failed to allocate a {what}: range is full")
+        self.taken.add(found)
+        return found
+
+
+def _gives_ports(spec: Object) -> bool:
+    return spec["type"] == "NodePort" or bool(spec.get("allocateLoadBalancerNodePorts"))
+
+
+def _new_ports(obj: Object, spec: Object, ports: _Ports) -> None:
+    """Ports of the same number (TCP and UDP) share one node port, explicit or drawn."""
+    shared: dict[int, int] = {}
+    for index, port in enumerate(spec.get("ports") or ()):
+        number, explicit = port["port"], port.get("nodePort", 0)
+        if not explicit and not _gives_ports(spec):
+            continue
+        if number in shared:
+            if not explicit:
+                port["nodePort"] = shared[number]
+            elif explicit != shared[number]:
+                _take(obj, index, explicit, ports)
+            continue
+        wanted = _requested(number, spec)
+        if wanted:
+            _take(obj, index, wanted, ports)
+        found = wanted or ports.draw("nodePort")
+        if found:
+            port["nodePort"] = shared[number] = found
+
+
+def _requested(number: int, spec: Object) -> int:
+    """The node port that any entry with this port number asks for."""
+    for port in spec["ports"]:
+        if port["port"] == number and port.get("nodePort"):
+            return int(port["nodePort"])
+    return 0
+
+
+def _take(obj: Object, index: int, number: int, ports: _Ports) -> None:
+    why = ports.take(number)
+    if why:
+        _refuse(obj, [invalid(f"spec.ports[{index}].nodePort", number, why)])
+
+
+def _changed_ports(obj: Object, spec: Object, before: Object, ports: _Ports) -> None:
+    mine = set(node_ports(before)) if needs_node_ports(before) else set()
+    seen: set[tuple[str, int]] = set()
+    for index, port in enumerate(spec.get("ports") or ()):
+        number = port.get("nodePort", 0)
+        if not number and not _gives_ports(spec):
+            continue
+        if number and number not in mine and number not in ports.taken:
+            _take(obj, index, number, ports)
+        if not number:
+            number = ports.draw("nodePort")
+            if not number:
+                continue
+            port["nodePort"] = number
+        pair = (port.get("protocol", ""), number)
+        if pair in seen:
+            raise errors.plain_internal(f"duplicate nodePort: {{{pair[0]} {pair[1]}}}")
+        seen.add(pair)
+
+
+def _health_check(spec: Object, ports: _Ports) -> None:
+    wanted = spec.get("healthCheckNodePort", 0)
+    if not wanted:
+        found = ports.draw("HealthCheck NodePort 0")
+        if found:
+            spec["healthCheckNodePort"] = found
+        return
+    why = ports.take(wanted)
+    if why:
+        raise errors.internal(f"failed to allocate requested HealthCheck NodePort {wanted}: {why}")
