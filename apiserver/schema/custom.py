@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from apiserver.field import FieldError, duplicate, required
-from apiserver.schema import custom_validation
+from apiserver.schema import cel, custom_validation
 from apiserver.schema.decode import compiled
 from apiserver.schema.registry import META, Schemas
 from apiserver.schema.types import Field, Shape, Type
@@ -38,6 +38,7 @@ class CustomSchema:
     ) -> None:
         self.schema: Json = dict(published or {PRESERVE: True, "type": "object"})
         self.object_meta = schemas.definition(META + "ObjectMeta")
+        self._has_rules = cel.has_rules(self.schema)
         self._validator: custom_validation.Validator | None = None
         self.type = self._type(f"{group}/{version}", kind)
 
@@ -73,7 +74,10 @@ class CustomSchema:
         before = None if old is None else {key: value for key, value in old.items() if key != "metadata"}
         found = self._validator.faults(content, before)
         found += repeated(content, self.schema, "", before if before is not None else _MISSING)
-        return found + embedded(content, self.schema, "")
+        found += embedded(content, self.schema, "")
+        if not found and self._has_rules:
+            found += cel.faults(obj, self.schema, old)
+        return found
 
 
 def custom_type(schema: Mapping[str, Any], go: str = "") -> Type:

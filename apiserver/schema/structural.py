@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from apiserver.field import FieldError, forbidden, invalid, not_supported, required
-from apiserver.schema import custom
+from apiserver.schema import cel, custom
 
 Json = Mapping[str, Any]
 TYPES = ("array", "boolean", "integer", "number", "object", "string")
@@ -38,7 +38,7 @@ def faults(schema: Json, path: str) -> list[FieldError]:
     """Everything that is wrong with the schema of one version."""
     found = [*_root(schema, path), *_walk(schema, path)]
     if not found:
-        found = [*_defaults(schema, path)]
+        found = [*_defaults(schema, path), *cel.definition_faults(schema, path)]
     return found
 
 

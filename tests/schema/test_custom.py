@@ -251,3 +251,79 @@ def test_custom_kinds_are_in_the_openapi_documents() -> None:
     swagger = openapi.v2()["definitions"]["com.example.v1.Widget"]
     assert swagger["properties"]["spec"]["properties"]["size"] == {"type": "integer", "description": "How big."}
     assert list(openapi.v3_index()["paths"]) == ["apis/example.com/v1"]
+
+
+RULES_OF_SPEC = {
+    "type": "object",
+    "properties": {
+        "min": {"type": "integer"},
+        "max": {"type": "integer"},
+        "my-name": {"type": "string"},
+        "items": {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "integer"}}}},
+    },
+    "x-kubernetes-validations": [
+        {"rule": "self.min <= self.max", "message": "min must not exceed max"},
+        {"rule": "!has(self.my__dash__name) || self.my__dash__name.startsWith('a')", "fieldPath": ".my-name"},
+        {"rule": "self.min >= oldSelf.min", "messageExpression": "'min was ' + string(oldSelf.min)"},
+        {"rule": "!has(self.items) || self.items.all(i, i.n > 0)", "reason": "FieldValueForbidden"},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("spec", "old", "texts"),
+    [
+        ({"min": 1, "max": 2}, None, []),
+        ({"min": 3, "max": 2}, None, ['spec: Invalid value: "object": min must not exceed max']),
+        (
+            {"min": 1, "max": 2, "my-name": "b"},
+            None,
+            [
+                'spec.my-name: Invalid value: "object": failed rule: !has(self.my__dash__name) || '
+                "self.my__dash__name.startsWith('a')"
+            ],
+        ),
+        ({"min": 1, "max": 2}, {"min": 2, "max": 2}, ['spec: Invalid value: "object": min was 2']),
+        ({"min": 3, "max": 2}, {"min": 3, "max": 2}, []),
+        (
+            {"min": 1, "max": 2, "items": [{"n": 0}]},
+            None,
+            ["spec: Forbidden: failed rule: !has(self.items) || self.items.all(i, i.n > 0)"],
+        ),
+    ],
+)
+def test_rules_in_cel(spec: Json, old: Json | None, texts: list[str]) -> None:
+    pytest.importorskip("cel_expr_python")
+    schema = CustomSchema(root(RULES_OF_SPEC), SCHEMAS, "example.com", "v1", "Widget")
+    assert faults(schema.schema, PATH) == []
+    assert wrong(schema, spec, old) == texts
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ("self.b == 'x'", "compilation failed: ERROR: <input>:1:5: undefined field 'b'\n | self.b == 'x'\n | ....^"),
+        ("1 + 1", "cel expression must evaluate to a bool"),
+        (
+            "self.items.all(i, i.q > 0)",
+            "compilation failed: ERROR: <input>:1:20: undefined field 'q'\n | self.items.all(i, i.q > 0)\n | "
+            "...................^",
+        ),
+    ],
+)
+def test_rules_that_do_not_compile(rule: str, text: str) -> None:
+    pytest.importorskip("cel_expr_python")
+    spec = {**RULES_OF_SPEC, "x-kubernetes-validations": [{"rule": rule}]}
+    (fault,) = faults(root(spec), PATH)
+    assert fault.field == f"{PATH}.properties[spec].x-kubernetes-validations[0].rule"
+    assert fault.text.endswith(f'"OptionalOldSelf":null}}: {text}')
+
+
+def test_an_empty_rule() -> None:
+    spec = {**RULES_OF_SPEC, "x-kubernetes-validations": [{"rule": ""}]}
+    assert [fault.text for fault in faults(root(spec), PATH)] == ["Required value: rule is not specified"]
+
+
+def test_without_the_package_rules_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apiserver.schema.cel.available", lambda: False)
+    assert [fault.reason for fault in faults(root(RULES_OF_SPEC), PATH)] == ["FieldValueForbidden"] * 4

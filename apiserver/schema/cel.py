@@ -1,0 +1,305 @@
+"""Validation rules of custom resources in CEL (`x-kubernetes-validations`, KEP-2876), evaluated by `cel-expr-python`.
+
+The package is optional: it weighs 50 MB. Without it a definition that has rules is refused, not silently accepted.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache, partial
+from importlib import import_module
+from typing import Any
+
+from apiserver.field import FieldError, duplicate, forbidden, invalid, required
+from apiserver.schema.cel_ast import Checked, parse
+from apiserver.schema.cel_functions import functions
+
+Json = Mapping[str, Any]
+RULES = "x-kubernetes-validations"
+MISSING = "rules need the package cel-expr-python, which is not installed"
+_RESERVED = re.compile(
+    "true|false|null|in|as|break|const|continue|else|for|function|if|import|let|loop|package|namespace|return|var|void|while"
+)
+_ESCAPES = {".": "__dot__", "-": "__dash__", "/": "__slash__"}
+
+
+def escape(name: str) -> str | None:
+    """A property's name in rules; None for one that rules cannot reach."""
+    if _RESERVED.fullmatch(name):
+        return f"__{name}__"
+    found = re.sub(r"[./\-]", lambda match: _ESCAPES[match[0]], name.replace("__", "__underscores__"))
+    return found if re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", found) else None
+
+
+_EXTENSIONS = ("strings", "optional", "math")
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Any:
+    cel = import_module("cel_expr_python.cel")
+    strings, optional, numbers = (import_module(f"cel_expr_python.ext.ext_{name}") for name in _EXTENSIONS)
+    return cel.NewEnv(
+        variables={"self": cel.Type.DYN, "oldSelf": cel.Type.DYN},
+        extensions=[strings.ExtStrings(), optional.ExtOptional(), numbers.ExtMath(), functions(cel)],
+    )
+
+
+def available() -> bool:
+    """Whether rules can be evaluated."""
+    try:
+        _environment()
+    except ImportError:
+        return False
+    return True
+
+
+class Rule:
+    """One compiled expression. Raises ValueError with the compiler's message."""
+
+    def __init__(self, text: str, schema: Json, answers: str = "BOOL") -> None:
+        try:
+            self.program = _environment().compile(text)
+        except RuntimeError as error:
+            raise ValueError(f"compilation failed: {_tidy(str(error))}") from None
+        tree = parse(self.program.serialize())
+        unknown = tree.undefined_field(shape(schema))
+        if unknown is not None:
+            raise ValueError(f"compilation failed: {_marked(text, *unknown)}")
+        if self.program.return_type().name() not in (answers, "DYN"):
+            raise ValueError(f"cel expression must evaluate to a {answers.lower()}")
+        self.transition = tree.mentions("oldSelf")
+
+    def fault(self, value: Any, old: Any) -> str | None:
+        """None where the rule holds, "" where it does not, else why it could not be evaluated."""
+        found = self.program.eval(data={"self": value, "oldSelf": old})
+        if found.type().name() == "ERROR":
+            return _evaluation_error(str(found.value()))
+        return None if found.value() is True else ""
+
+    def text(self, value: Any, old: Any) -> str:
+        """What a messageExpression says; "" where it says nothing of use."""
+        found = self.program.eval(data={"self": value, "oldSelf": old}).value()
+        return found if isinstance(found, str) and "\n" not in found else ""
+
+
+def _evaluation_error(message: str) -> str:
+    """The evaluator's message in the words of cel-go."""
+    key = re.search(r'Key not found in map : "(.*)"', message)
+    if key:
+        return f"no such key: {key[1]}"
+    if "No matching overloads found" in message:
+        return "no such overload"
+    return re.sub(r"^[A-Z_]+: ", "", message) or "evaluation failed"
+
+
+def _tidy(message: str) -> str:
+    """The compiler's message without the status codes around it."""
+    return re.sub(r" \[[A-Z_]+\]$", "", re.sub(r"^[A-Z_]+: ", "", message))
+
+
+def _marked(text: str, offset: int, name: str) -> str:
+    line = text.count("\n", 0, offset) + 1
+    start = text.rfind("\n", 0, offset) + 1
+    shown = text[start:].partition("\n")[0]
+    column = offset - start
+    return f"ERROR: <input>:{line}:{column + 1}: undefined field '{name}'\n | {shown}\n | {'.' * column}^"
+
+
+def shape(schema: Json) -> Checked:
+    """What rules know of a value: its fields (None where anything goes) and the shape of its elements."""
+    items = schema.get("items")
+    rest = schema.get("additionalProperties")
+    element = items if isinstance(items, Mapping) else rest if isinstance(rest, Mapping) else None
+    properties = schema.get("properties")
+    open_ended = schema.get("x-kubernetes-preserve-unknown-fields") or element is not None or properties is None
+    if open_ended:
+        return Checked(element=None if element is None else lambda: shape(element))
+    named = {escape(name): inner for name, inner in (properties or {}).items()}
+    return Checked(fields={name: partial(shape, inner) for name, inner in named.items() if name is not None})
+
+
+class _ByIdentity:
+    """A schema as a cache key: schemas are large, never changed, and kept alive by the cache's entry."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Json) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByIdentity) and other.value is self.value
+
+
+@lru_cache(maxsize=2048)
+def _compiled(text: str, schema: _ByIdentity, answers: str) -> Rule:
+    return Rule(text, schema.value, answers)
+
+
+def compiled(text: str, schema: Json, answers: str = "BOOL") -> Rule:
+    """The rule, compiled once."""
+    return _compiled(text, _ByIdentity(schema), answers)
+
+
+_OBJECT_META = {"type": "object", "properties": {"name": {"type": "string"}, "generateName": {"type": "string"}}}
+_TEXT = {"type": "string"}
+
+
+def with_object_fields(schema: Json) -> Json:
+    """The schema of a whole object as its rules see it."""
+    properties = dict(schema.get("properties") or {})
+    stated = properties.get("metadata", {}).get("properties") or {}
+    properties |= {"apiVersion": _TEXT, "kind": _TEXT}
+    properties["metadata"] = {**_OBJECT_META, "properties": {**_OBJECT_META["properties"], **stated}}  # type: ignore[dict-item]
+    return {**schema, "properties": properties}
+
+
+def definition_faults(schema: Json, path: str, root: bool = True) -> Iterator[FieldError]:
+    """What is wrong with the rules of a definition's schema."""
+    known = with_object_fields(schema) if root or schema.get("x-kubernetes-embedded-resource") else schema
+    for at, rule in enumerate(schema.get(RULES) or ()):
+        where = f"{path}.{RULES}[{at}].rule"
+        if not str(rule.get("rule", "")).strip():
+            yield required(where, "rule is not specified")
+        elif not available():
+            yield forbidden(where, MISSING)
+        else:
+            yield from _compilation_faults(rule, known, where)
+    for name, inner in sorted((schema.get("properties") or {}).items()):
+        yield from definition_faults(inner, f"{path}.properties[{name}]", False)
+    for name in ("items", "additionalProperties"):
+        if isinstance(schema.get(name), Mapping):
+            yield from definition_faults(schema[name], f"{path}.{name}", False)
+
+
+def _compilation_faults(rule: Json, known: Json, where: str) -> Iterator[FieldError]:
+    try:
+        Rule(rule["rule"], known)
+    except ValueError as error:
+        yield invalid(where, _as_go(rule), str(error))
+    if rule.get("messageExpression"):
+        try:
+            Rule(rule["messageExpression"], known, "STRING")
+        except ValueError as error:
+            yield invalid(f"{where.removesuffix('rule')}messageExpression", _as_go(rule), str(error))
+
+
+def _as_go(rule: Json) -> dict[str, Any]:
+    """A rule as the bad value of an error: Go's internal struct, which has no JSON names."""
+    names = ("rule", "message", "messageExpression", "reason", "fieldPath", "optionalOldSelf")
+    empty = {"reason": None, "optionalOldSelf": None}
+    return {name[:1].upper() + name[1:]: rule.get(name, empty.get(name, "")) for name in names}
+
+
+def has_rules(schema: Json) -> bool:
+    """Whether any part of a schema has rules."""
+    if schema.get(RULES):
+        return True
+    inner = [*(schema.get("properties") or {}).values(), schema.get("items"), schema.get("additionalProperties")]
+    return any(has_rules(item) for item in inner if isinstance(item, Mapping))
+
+
+def faults(value: Any, schema: Json, old: Any = None, path: str = "", root: bool = True) -> Iterator[FieldError]:
+    """Rules that an object breaks; `old` is None on creation. A part that did not change is not judged again."""
+    if old is not None and old == value:
+        return
+    known = _known(schema) if root or schema.get("x-kubernetes-embedded-resource") else schema
+    rules = schema.get(RULES) or ()
+    if rules and not available():
+        yield forbidden(path or "<nil>", MISSING)
+        return
+    for rule in rules:
+        program = compiled(rule["rule"], known)
+        if program.transition and old is None and not rule.get("optionalOldSelf"):
+            continue
+        after, before = convert(value, known), convert(old, known)
+        why = program.fault(after, before)
+        if why is not None:
+            stated = rule.get("messageExpression")
+            text = compiled(stated, known, "STRING").text(after, before) if stated else ""
+            yield _fault(rule, schema, path, why, text)
+    for item, inner, before, below in _members(value, schema, old, path):
+        yield from faults(item, inner, before, below, False)
+
+
+@lru_cache(maxsize=256)
+def _known_of(schema: _ByIdentity) -> Json:
+    return with_object_fields(schema.value)
+
+
+def _known(schema: Json) -> Json:
+    return _known_of(_ByIdentity(schema))
+
+
+def _members(value: Any, schema: Json, old: Any, path: str) -> Iterator[tuple[Any, Json, Any, str]]:
+    if isinstance(value, dict):
+        before = old if isinstance(old, dict) else {}
+        for key, item in value.items():
+            inner = (schema.get("properties") or {}).get(key, schema.get("additionalProperties"))
+            if isinstance(inner, Mapping):
+                yield item, inner, before.get(key), f"{path}.{key}" if path else key
+    elif isinstance(value, list) and isinstance(schema.get("items"), Mapping):
+        keys = schema.get("x-kubernetes-list-map-keys") or ()
+        for at, item in enumerate(value):
+            yield item, schema["items"], _same_item(item, keys, old), f"{path}[{at}]"
+
+
+def _same_item(item: Any, keys: Any, old: Any) -> Any:
+    """The item of the old list with the same keys; lists without keys cannot be compared item by item."""
+    if not keys or not isinstance(old, list) or not isinstance(item, dict):
+        return None
+    same = (other for other in old if isinstance(other, dict) and all(other.get(key) == item.get(key) for key in keys))
+    return next(same, None)
+
+
+def _fault(rule: Json, schema: Json, path: str, why: str, text: str) -> FieldError:
+    text = text or rule.get("message") or f"failed rule: {rule['rule'].strip()}"
+    if why:
+        text = f"{why} evaluating rule: {text}"
+    where = path + (rule.get("fieldPath") or "")
+    where = where.lstrip(".") or "<nil>"
+    shown = schema.get("type", "object")
+    match rule.get("reason"):
+        case "FieldValueRequired":
+            return required(where, text)
+        case "FieldValueForbidden":
+            return forbidden(where, text)
+        case "FieldValueDuplicate":
+            return duplicate(where, shown)
+    return invalid(where, shown, text)
+
+
+def convert(value: Any, schema: Json) -> Any:
+    """A JSON value as rules see it: escaped names, numbers as doubles, times and bytes as such."""
+    if isinstance(value, dict):
+        properties, rest = schema.get("properties") or {}, schema.get("additionalProperties")
+        found = {}
+        for key, item in value.items():
+            inner = properties.get(key)
+            name = escape(key) if inner is not None else key
+            if name is not None:
+                found[name] = convert(item, inner or (rest if isinstance(rest, Mapping) else {}))
+        return found
+    if isinstance(value, list):
+        items = schema.get("items")
+        return [convert(item, items if isinstance(items, Mapping) else {}) for item in value]
+    if schema.get("type") == "number" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, str) and schema.get("format") in ("date", "date-time", "byte"):
+        return _formatted(value, schema["format"])
+    return value
+
+
+def _formatted(value: str, form: str) -> Any:
+    try:
+        if form == "byte":
+            return base64.b64decode(value)
+        found = datetime.datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
