@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from apiserver import errors
-from apiserver.kinds.kind import Object
 from apiserver.patch.compare import changes, fields_of
 from apiserver.patch.conflicts import Conflict, conflict_error
 from apiserver.patch.fieldset import FieldSet, contains, difference, intersection, ordered, paths, union, without
@@ -31,6 +30,9 @@ from apiserver.patch.nodes import Untypable, node_of
 from apiserver.patch.typecheck import faults
 from apiserver.schema.decode import DecodeError, decode
 from apiserver.schema.types import Type
+
+if TYPE_CHECKING:
+    from apiserver.kinds.kind import Object
 
 BEFORE_FIRST_APPLY = "before-first-apply"
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from apiserver import errors
-from apiserver.kinds.kind import Object
 from apiserver.patch.gotext import JSON_SHAPES
 from apiserver.patch.merge_patch import load_json
 from miniplane.apimachinery.status import StatusError
+
+if TYPE_CHECKING:
+    from apiserver.kinds.kind import Object
 
 MAX_OPERATIONS = 10_000
 MAX_COPIED = 3 * 1024 * 1024

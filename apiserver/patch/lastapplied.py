@@ -6,13 +6,17 @@ value, and the annotation is kept up to date so that client-side apply could go 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import orjson
 
-from apiserver.kinds.kind import Object
 from apiserver.patch.compare import changes, fields_of
 from apiserver.patch.fieldset import FieldSet, difference, json_text
 from apiserver.patch.nodes import Node, Untypable
 from apiserver.patch.typecheck import faults
+
+if TYPE_CHECKING:
+    from apiserver.kinds.kind import Object
 
 KUBECTL = "kubectl"
 """The only manager for which the annotation counts: other names opt out."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from apiserver.kinds.kind import Object
 from apiserver.patch.compare import changes
 from apiserver.patch.fieldset import FieldSet, difference, from_paths, json_text, ordered, parse, union, without
 from apiserver.patch.nodes import Node, Untypable, node_of
 from apiserver.schema.types import Type
+
+if TYPE_CHECKING:
+    from apiserver.kinds.kind import Object
 
 MAX_UPDATERS = 10
 """Update entries that an object keeps; the oldest beyond them are merged into one."""

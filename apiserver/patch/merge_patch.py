@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from apiserver import errors, gojson
-from apiserver.kinds.kind import Object
 from apiserver.patch.gotext import JSON_SHAPES
+
+if TYPE_CHECKING:
+    from apiserver.kinds.kind import Object
 
 MAX_DEPTH = 250
 """Levels of nesting that the recursive walkers of a patch stand."""

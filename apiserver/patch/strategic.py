@@ -6,10 +6,9 @@ The rules are those of Kubernetes' "Strategic Merge Patch" document: `$patch`, `
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from apiserver import errors
-from apiserver.kinds.kind import Object
 from apiserver.patch.merge_patch import load_patch
 from apiserver.patch.strategic_order import Items, check_order, element_type, ordered, ranks, token
 from apiserver.patch.strategic_rules import (
@@ -29,6 +28,9 @@ from apiserver.patch.strategic_rules import (
     wrong_type,
 )
 from apiserver.schema.types import Type
+
+if TYPE_CHECKING:
+    from apiserver.kinds.kind import Object
 
 _NOTHING = object()
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from apiserver import errors
-from apiserver.kinds.kind import Object
 from apiserver.patch.gotext import TYPES, plain
 from apiserver.schema.types import Type
 from miniplane.apimachinery.status import StatusError
+
+if TYPE_CHECKING:
+    from apiserver.kinds.kind import Object
 
 DIRECTIVE = "$patch"
 RETAIN_KEYS = "$retainKeys"
