@@ -1,0 +1,98 @@
+"""Starts the controllers: shared caches, leader election, one task per loop; ends them quickly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from controllers.controller import Controller, Loop
+from miniplane.client.api import Client
+from miniplane.client.events import EventRecorder
+from miniplane.client.informer import Informers
+from miniplane.client.leaderelection import Election, LeaderElector
+
+USER_AGENT = "kube-controller-manager/v1.36.2 (linux/amd64) kubernetes/miniplane"
+"""The part before the slash is the field manager of our writes; users see the one they know."""
+
+
+@dataclass(slots=True)
+class Options:
+    """`only` empty means all; `workers` overrides a controller's number of workers by its name."""
+
+    kubeconfig: str
+    only: Sequence[str] = ()
+    workers: Mapping[str, int] = field(default_factory=dict)
+    leader_elect: bool = True
+    lease_duration: float = 15.0
+    renew_deadline: float = 10.0
+    retry_period: float = 2.0
+
+
+def chosen(only: Sequence[str]) -> list[Controller]:
+    """The controllers of these names. Raises ValueError for an unknown one."""
+    from controllers.catalog import CONTROLLERS
+
+    names = [controller.name for controller in CONTROLLERS]
+    for name in only:
+        if name not in names:
+            raise ValueError(f"unknown controller {name!r}; there are {', '.join(names)}")
+    return [controller for controller in CONTROLLERS if not only or controller.name in only]
+
+
+class Manager:
+    """The controllers over one client."""
+
+    def __init__(
+        self, client: Client, controllers: Sequence[Controller], workers: Mapping[str, int] | None = None
+    ) -> None:
+        self.client, self.controllers, self.workers = client, controllers, workers or {}
+        self.loops: list[Loop] = []
+
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Until cancelled; `ready` is called when all caches are filled."""
+        informers, recorder = Informers(self.client), EventRecorder(self.client)
+        self.loops = [Loop(controller, self.client, informers, recorder) for controller in self.controllers]
+        recording = asyncio.create_task(recorder.run())
+        informers.start()
+        try:
+            await informers.wait_synced()
+            ready()
+            await asyncio.gather(*(loop.run(self.workers.get(loop.controller.name)) for loop in self.loops))
+        finally:
+            recording.cancel()
+            for loop in self.loops:
+                loop.queue.close()
+            await informers.stop()
+
+
+async def serve(options: Options, ready: Callable[[], None]) -> None:
+    """Run until SIGTERM or SIGINT. Raises OSError and ValueError for a bad kubeconfig or controller name."""
+    controllers = chosen(options.only)
+    client = Client.from_kubeconfig(options.kubeconfig, user_agent=USER_AGENT)
+    manager = Manager(client, controllers, options.workers)
+    running = asyncio.create_task(_lead(options, client, manager, ready))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, running.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    client.close()
+
+
+async def _lead(options: Options, client: Client, manager: Manager, ready: Callable[[], None]) -> None:
+    if not options.leader_elect:
+        return await manager.run(ready)
+    election = Election(
+        name="kube-controller-manager",
+        identity=f"{socket.gethostname()}_{uuid.uuid4()}",
+        lease_duration=options.lease_duration,
+        renew_deadline=options.renew_deadline,
+        retry_period=options.retry_period,
+    )
+    while True:  # a lost lease is waited for again, with fresh caches
+        await LeaderElector(client, election).run(lambda: manager.run(ready))
