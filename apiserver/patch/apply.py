@@ -9,6 +9,7 @@ import orjson
 
 from apiserver import errors
 from apiserver.patch.compare import changes, fields_of
+from apiserver.patch.configuration import check_configuration, label
 from apiserver.patch.conflicts import Conflict, conflict_error
 from apiserver.patch.fieldset import FieldSet, contains, difference, intersection, ordered, paths, union, without
 from apiserver.patch.lastapplied import KUBECTL, allowed_conflicts, refresh_last_applied
@@ -27,7 +28,6 @@ from apiserver.patch.managed import (
 )
 from apiserver.patch.merging import ABSENT, merged, removed, with_named_fields
 from apiserver.patch.nodes import Untypable, node_of
-from apiserver.patch.typecheck import faults
 from apiserver.schema.decode import DecodeError, decode
 from apiserver.schema.types import Type
 
@@ -69,9 +69,7 @@ class _Apply:
         metadata = applied.get("metadata")
         if isinstance(metadata, dict) and isinstance(metadata.get("managedFields"), list):
             raise errors.bad_request("metadata.managedFields must be nil")
-        why = faults(applied, self.node)
-        if why:
-            raise errors.plain_internal(f"failed to create typed patch object ({_label(applied)}): {why}")
+        check_configuration(applied, self.kind)
         entries = ((live or {}).get("metadata") or {}).get("managedFields") or []
         old = untracked(live) if live is not None else self.blank(applied)
         if not entries:
@@ -162,7 +160,7 @@ class _Apply:
             try:
                 new = decode(_dense(new), self.kind)
             except DecodeError as error:
-                why = f"failed to convert new typed object ({_label(applied)}) to object: {error}"
+                why = f"failed to convert new typed object ({label(applied)}) to object: {error}"
                 raise errors.plain_internal(why) from None
         metadata: Object = {**(new.get("metadata") or {})}
         if entries:
@@ -174,11 +172,3 @@ class _Apply:
 def _dense(value: Any) -> Any:
     """Objects that lost everything are null at the end; the root stays an object."""
     return {} if value is None or value is ABSENT else value
-
-
-def _label(obj: Object) -> str:
-    """How errors name an object: `namespace/name; group/version, Kind=kind`."""
-    metadata = obj.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
-    group, _, version = str(obj.get("apiVersion") or "").rpartition("/")
-    return f"{metadata.get('namespace') or ''}/{metadata.get('name') or ''}; {group}/{version}, Kind={obj.get('kind')}"

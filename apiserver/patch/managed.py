@@ -183,6 +183,22 @@ def dispossessed(entries: list[Entry], *taken: FieldSet) -> list[Entry]:
     return out
 
 
+def yielded(obj: Object, path: tuple[str, ...]) -> Object:
+    """`obj` without any updater's claim to the field of that path; appliers keep theirs.
+
+    So it is after an apply through a view (scale): entries go through it under the view's version, by which an updater,
+    unlike an applier, is known, and it is not recognised on the way back.
+    """
+    fields = reset_set([path])
+    kept: list[Entry] = []
+    for entry in obj["metadata"].get("managedFields") or []:
+        kept += [entry] if entry["operation"] == APPLY else dispossessed([entry], fields)
+    metadata = {name: value for name, value in obj["metadata"].items() if name != "managedFields"}
+    if kept:
+        metadata["managedFields"] = kept
+    return {**obj, "metadata": metadata}
+
+
 def _claimed(entries: list[Entry], own: FieldSet, write: Write) -> list[Entry]:
     """The entries with `own` added to the writer's."""
     mine = Identity(write.manager, UPDATE, write.api_version, write.subresource)

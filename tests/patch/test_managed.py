@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from apiserver.patch.managed import after_update
+from apiserver.patch.managed import after_update, yielded
 from apiserver.schema.decode import decode
 from apiserver.schema.registry import Schemas
 from apiserver.schema.types import Field, Type
@@ -216,3 +216,12 @@ def test_items_without_their_key_leave_the_entries_alone() -> None:
     new: Json = {"metadata": {}, "items": [{"name": "no id"}]}
     after_update(live, new, kind, manager="m", api_version="v1", now="1")
     assert new["metadata"]["managedFields"] == live["metadata"]["managedFields"]
+
+
+def test_updaters_yield_a_field_and_appliers_do_not() -> None:
+    live = write(None, made(CONFIG_MAP, data={"a": "1", "b": "2"}), manager="one")
+    (entry,) = live["metadata"]["managedFields"]
+    applier = {**entry, "manager": "two", "operation": "Apply"}
+    after = yielded(changed(live, metadata={"managedFields": [applier, entry]}), ("data", "a"))
+    assert fields_of(after, "two", "Apply") == entry["fieldsV1"]
+    assert fields_of(after, "one") == {"f:data": {".": {}, "f:b": {}}}
