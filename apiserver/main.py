@@ -69,7 +69,7 @@ def _configuration(app: Any, options: Options, *, tls: bool) -> Any:
         loop="uvloop",
         ws="none",
         lifespan="off",
-        log_level="warning",
+        log_level="critical",
         access_log=False,
         server_header=False,
         date_header=True,

@@ -1,0 +1,109 @@
+"""A pod's readiness flips -> the change of its Endpoints reaches a watcher; 50 services of 20 pods."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import Any
+
+from benchmarks.measure import Bench, Result, percentile, running
+from miniplane.client.api import Client
+from miniplane.client.resources import ENDPOINTS, PODS, SERVICES
+
+SERVICES_COUNT, PODS_EACH, FLIPS = 50, 20, 300
+P50_GOAL, P99_GOAL = 5.0, 15.0
+Object = dict[str, Any]
+
+
+async def measure(bench: Bench) -> list[Result]:
+    with running("--nodes", "0") as plane:
+        client = Client.from_kubeconfig(plane.kubeconfig)
+        try:
+            await _populate(client)
+            delays = await _flips(client)
+        finally:
+            client.close()
+    p50, p99 = percentile(delays, 0.5), percentile(delays, 0.99)
+    return [
+        Result(
+            f"pod ready -> Endpoints at a watcher, {SERVICES_COUNT} x {PODS_EACH}",
+            f"p50 {p50:.1f} ms, p99 {p99:.1f} ms",
+            "",
+            f"p50 <= {P50_GOAL:g}, p99 <= {P99_GOAL:g} ms",
+            p50 <= P50_GOAL and p99 <= P99_GOAL,
+        )
+    ]
+
+
+def _status(number: int, index: int, ready: bool) -> Object:
+    return {
+        "phase": "Running",
+        "podIP": f"10.244.{number}.{index + 2}",
+        "podIPs": [{"ip": f"10.244.{number}.{index + 2}"}],
+        "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
+    }
+
+
+async def _populate(client: Client) -> None:
+    for number in range(SERVICES_COUNT):
+        label = {"app": f"s{number}"}
+        spec = {"selector": label, "ports": [{"port": 80}]}
+        await client.create(SERVICES, {"metadata": {"name": f"s{number}", "namespace": "default"}, "spec": spec})
+        await asyncio.gather(*(_pod(client, number, index) for index in range(PODS_EACH)))
+    async with asyncio.timeout(60):
+        while True:
+            items, _ = await client.list(ENDPOINTS, "default")
+            if sum(map(_addresses, items)) >= SERVICES_COUNT * PODS_EACH:
+                return
+            await asyncio.sleep(0.1)
+
+
+def _addresses(endpoints: Object) -> int:
+    return sum(len(subset.get("addresses") or ()) for subset in endpoints.get("subsets") or ())
+
+
+async def _pod(client: Client, number: int, index: int) -> None:
+    name = f"s{number}-{index}"
+    meta = {"name": name, "namespace": "default", "labels": {"app": f"s{number}"}}
+    spec = {"nodeName": "bench-node", "containers": [{"name": "c", "image": "nginx"}]}
+    await client.create(PODS, {"metadata": meta, "spec": spec})
+    patch = {"status": _status(number, index, True)}
+    await client.patch(PODS, name, "default", patch, patch_type="strategic", subresource="status")
+
+
+async def _flips(client: Client) -> list[float]:
+    """Flip one pod at a time and wait for its service's Endpoints to say so."""
+    _, version = await client.list(ENDPOINTS, "default")
+    changed: asyncio.Queue[tuple[str, int, float]] = asyncio.Queue()
+    watching = asyncio.create_task(_watch(client, version, changed))
+    delays, unready = [], set[tuple[int, int]]()
+    chooser = random.Random(1)
+    try:
+        for _ in range(FLIPS):
+            pod = (chooser.randrange(SERVICES_COUNT), chooser.randrange(PODS_EACH))
+            ready = pod in unready
+            (unready.discard if ready else unready.add)(pod)
+            wanted = PODS_EACH - sum(number == pod[0] for number, _ in unready)
+            began = time.perf_counter()
+            patch = {"status": _status(*pod, ready)}
+            name = f"s{pod[0]}-{pod[1]}"
+            await client.patch(PODS, name, "default", patch, patch_type="strategic", subresource="status")
+            async with asyncio.timeout(10):
+                while True:
+                    service, addresses, when = await changed.get()
+                    if service == f"s{pod[0]}" and addresses == wanted:
+                        break
+            delays.append((when - began) * 1000)
+            await asyncio.sleep(0.005)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    return delays
+
+
+async def _watch(client: Client, version: str, changed: asyncio.Queue[tuple[str, int, float]]) -> None:
+    async with client.watch(ENDPOINTS, "default", query={"resourceVersion": version}) as events:
+        async for event in events:
+            obj = event["object"]
+            changed.put_nowait((obj["metadata"]["name"], _addresses(obj), time.perf_counter()))
