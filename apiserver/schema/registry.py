@@ -10,8 +10,9 @@ from typing import Any
 
 import orjson
 
-from apiserver.schema.go_fields import ALWAYS, PLAIN_STRUCTS, POINTERS
+from apiserver.schema.go_fields import ALWAYS, PLAIN_STRUCTS
 from apiserver.schema.go_names import NAMED
+from apiserver.schema.go_pointers import POINTERS
 from apiserver.schema.types import Field, Shape, Type
 from apiserver.schema.validators import LazyCheck, strict_schema
 

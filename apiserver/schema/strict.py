@@ -62,9 +62,8 @@ def duplicate_fields(data: bytes, kind: Type | None = None, parsed: Any = None) 
     """`duplicate field "spec.x"` for every key that a JSON text repeats within one object. `parsed`: what `data` says,
     where the caller has it."""
     try:
-        if rb'\\":' not in data and _keys(data) == _keys(
-            orjson.dumps(parsed if parsed is not None else orjson.loads(data))
-        ):
+        written = orjson.dumps(parsed if parsed is not None else orjson.loads(data))
+        if written == data or (rb'\\":' not in data and _keys(data) == _keys(written)):
             return []
         tree = json.loads(data, object_pairs_hook=_Pairs)
     except (ValueError, TypeError, RecursionError):

@@ -34,7 +34,10 @@ def explain(plane: Plane, what: str, options: str = "") -> list[str]:
         ),
         ("endpointslice.endpoints.conditions", ["FIELD: conditions <EndpointConditions>", "ready <boolean>"]),
         ("lease.spec.renewTime", ["GROUP: coordination.k8s.io", "FIELD: renewTime <string>"]),
-        ("crd.spec.versions.schema.openAPIV3Schema", ["FIELD: openAPIV3Schema <JSONSchemaProps>", "items <JSONSchemaPropsOrArray>"]),
+        (
+            "crd.spec.versions.schema.openAPIV3Schema",
+            ["FIELD: openAPIV3Schema <JSONSchemaProps>", "items <JSONSchemaPropsOrArray>"],
+        ),
     ],
 )
 def test_explain(plane: Plane, what: str, lines: list[str]) -> None:
