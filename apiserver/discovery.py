@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
-
+import orjson
 
 from apiserver.kinds.kind import Kind, Subresource
-from apiserver.negotiation import JSON, clauses
+from apiserver.negotiation import JSON, OBJECT_TYPES, PROTOBUF, YAML, clauses
 
 PRIORITIES = (
     "",
@@ -37,7 +39,9 @@ PRIORITIES = (
     "flowcontrol.apiserver.k8s.io",
 )
 """The order in which the real server lists its groups (kube-apiserver's APIService priorities)."""
-AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList"
+AGGREGATED_GROUP, AGGREGATED_KIND = "apidiscovery.k8s.io", "APIGroupDiscoveryList"
+CUSTOM_PRIORITY = len(PRIORITIES)
+"""Custom groups come after the server's own, by name."""
 
 
 @cache
@@ -48,8 +52,6 @@ def storage_hash(group: str, version: str, kind: str) -> str:
 
 def _version_order(version: str) -> tuple[int, int, int]:
     """GA before beta before alpha, newer before older (`version.CompareKubeAwareVersionStrings`)."""
-    import re
-
     match = re.fullmatch(r"v(\d+)(?:(alpha|beta)(\d+))?", version)
     if match is None:
         return (3, 0, 0)
@@ -57,11 +59,33 @@ def _version_order(version: str) -> tuple[int, int, int]:
     return (stage, -int(match[1]), -int(match[3] or 0))
 
 
-class Discovery:
-    """Documents are made once for a set of kinds."""
+_AGGREGATED_VERSIONS = {"v2": (30, 999), "v2beta1": (27, 32)}
+"""The Kubernetes minors that serve a version of the aggregated form (KEP-3352)."""
 
-    def __init__(self, kinds: Sequence[Kind]) -> None:
+
+@dataclass(slots=True, frozen=True)
+class Aggregated:
+    """An aggregated document, encoded. `tag` is its ETag."""
+
+    body: bytes
+    media: str
+    tag: str
+
+
+def _group_order(group: str) -> tuple[int, str]:
+    return (PRIORITIES.index(group) if group in PRIORITIES else CUSTOM_PRIORITY, group)
+
+
+class Discovery:
+    """Documents of one set of kinds. Aggregated ones are kept as bytes: every client start asks for them; the legacy
+    ones are small."""
+
+    def __init__(self, kinds: Sequence[Kind], minor: int = 36) -> None:
         self._kinds = list(kinds)
+        self._encoded: dict[tuple[bool, str, str], Aggregated] = {}
+        self.aggregated_versions = tuple(
+            version for version, (since, until) in _AGGREGATED_VERSIONS.items() if since <= minor <= until
+        )
 
     @cached_property
     def groups(self) -> dict[str, dict[str, list[Kind]]]:
@@ -69,7 +93,7 @@ class Discovery:
         found: dict[str, dict[str, list[Kind]]] = {}
         for kind in self._kinds:
             found.setdefault(kind.group, {}).setdefault(kind.version, []).append(kind)
-        ordered = sorted(found, key=lambda group: (PRIORITIES.index(group) if group in PRIORITIES else 99, group))
+        ordered = sorted(found, key=_group_order)
         return {
             group: {
                 version: sorted(found[group][version], key=lambda kind: kind.plural)
@@ -125,27 +149,52 @@ class Discovery:
             for group, versions in self.groups.items()
             if (group == "") is core
         ]
-        return {
-            "kind": "APIGroupDiscoveryList",
-            "apiVersion": f"apidiscovery.k8s.io/{version}",
-            "metadata": {},
-            "items": items,
-        }
+        api_version = f"{AGGREGATED_GROUP}/{version}"
+        return {"kind": AGGREGATED_KIND, "apiVersion": api_version, "metadata": {}, "items": items}
 
-    def etag(self, body: bytes) -> str:
-        return '"' + hashlib.sha256(body).hexdigest().upper() + '"'
+    def aggregated_document(self, accept: str, *, core: bool) -> Aggregated | None:
+        """The aggregated document that a client asks for; None where it wants the legacy one, or nothing we have."""
+        wanted = _aggregated_form(accept, self.aggregated_versions)
+        if wanted is None:
+            return None
+        key = (core, *wanted)
+        if key not in self._encoded:
+            self._encoded[key] = self._encode(*key)
+        return self._encoded[key]
+
+    def _encode(self, core: bool, media: str, version: str) -> Aggregated:
+        value = self.aggregated(core, version)
+        if media == PROTOBUF:
+            from apiserver.protobuf.codec import encode
+
+            body = encode(value)
+        elif media == YAML:
+            from apiserver.yamlout import dump
+
+            body = dump(value).encode()
+        else:
+            body = orjson.dumps(value)
+        return Aggregated(body, f"{media};g={AGGREGATED_GROUP};v={version};as={AGGREGATED_KIND}", etag(body))
 
 
-def aggregated_version(accept: str) -> tuple[str, bool]:
-    """(the aggregated version that a client wants, "" for none; whether plain JSON would do as well)."""
-    plain = not accept.strip()
+def etag(body: bytes) -> str:
+    """A strong entity tag (RFC 9110, 8.8.3) made from the content."""
+    return '"' + hashlib.sha256(body).hexdigest().upper() + '"'
+
+
+def _aggregated_form(accept: str, versions: Sequence[str]) -> tuple[str, str] | None:
+    """(media type, version): the first clause that can be met decides between aggregated and legacy."""
     for clause in clauses(accept):
         params = dict(clause.params)
-        if clause.media in (JSON, "*/*", "application/yaml", "application/vnd.kubernetes.protobuf") and "as" not in params:
-            return "", True
-        if clause.media == JSON and params.get("as") == "APIGroupDiscoveryList" and params.get("v") == "v2":
-            return "v2", plain
-    return "", plain
+        media = JSON if clause.media in ("*/*", "application/*") else clause.media
+        if media not in OBJECT_TYPES:
+            continue
+        if "as" not in params:
+            return None
+        asked = (params.get("g"), params.get("as"))
+        if asked == (AGGREGATED_GROUP, AGGREGATED_KIND) and params.get("v") in versions:
+            return media, params["v"]
+    return None
 
 
 def _entries(kind: Kind) -> list[dict[str, Any]]:
@@ -215,5 +264,3 @@ def _aggregated(kind: Kind) -> dict[str, Any]:
             for sub in kind.subresources
         ]
     return found
-
-

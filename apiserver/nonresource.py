@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
+import asyncio
 import platform
+from collections.abc import Callable, MutableMapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from fastapi import FastAPI, Request, Response
 
-from apiserver import errors
-from apiserver.discovery import AGGREGATED, aggregated_version
+from apiserver import errors, health
 from apiserver.handlers.respond import encode, status_response
-from apiserver.negotiation import JSON, OBJECT_TYPES, YAML, Output, clauses, error_media
+from apiserver.negotiation import JSON, OBJECT_TYPES, Output, clauses
+from apiserver.openapi_documents import Document, Documents, v2_media, v3_acceptable
 from miniplane.apimachinery.status import StatusError
 
 if TYPE_CHECKING:
@@ -22,16 +24,19 @@ TEXT = "text/plain; charset=utf-8"
 PATCH_RELEASES = {36: 2}
 """gitVersion's patch number where it is not 0: the release that the answers were compared with."""
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
-SWAGGER_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-NOT_FOUND = "404 page not found\n"
+NO_SNIFFING = {"x-content-type-options": "nosniff"}
+HEALTH = ("healthz", "livez", "readyz")
+PLATFORMS = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def make_app(server: App) -> FastAPI:
-    """The application for one API server."""
+    """The application for one API server. Whoever asks has been authenticated and authorized."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     _health(app, server)
     _discovery(app, server)
     _openapi(app, server)
+    _issuer(app, server)
+    app.add_middleware(NoCache)
 
     @app.exception_handler(StatusError)
     async def refused(request: Request, error: StatusError) -> Response:
@@ -40,9 +45,30 @@ def make_app(server: App) -> FastAPI:
 
     @app.exception_handler(404)
     async def missing(request: Request, _: Exception) -> Response:
-        return Response(NOT_FOUND, 404, media_type=TEXT)
+        return _missing()
 
     return app
+
+
+class NoCache:
+    """`Cache-Control` on every answer that does not set it itself (the real server's WithCacheControl)."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def marked(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                names = {name for name, _ in message["headers"]}
+                if b"cache-control" not in names:
+                    message["headers"] = [*message["headers"], (b"cache-control", b"no-cache, private")]
+            await send(message)
+
+        await self.app(scope, receive, marked)
+
+
+def _missing() -> Response:
+    return Response("404 page not found\n", 404, NO_SNIFFING, TEXT)
 
 
 def version_info(minor: int) -> dict[str, str]:
@@ -57,7 +83,7 @@ def version_info(minor: int) -> dict[str, str]:
         "buildDate": "2026-01-01T00:00:00Z",
         "goVersion": "go1.26",
         "compiler": "gc",
-        "platform": f"linux/{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(platform.machine(), platform.machine()) }",
+        "platform": f"linux/{PLATFORMS.get(platform.machine(), platform.machine())}",
     }
     if minor >= 34:
         info |= {"emulationMajor": "1", "emulationMinor": str(minor)}
@@ -66,15 +92,19 @@ def version_info(minor: int) -> dict[str, str]:
 
 
 def _health(app: FastAPI, server: App) -> None:
-    async def root(request: Request) -> Response:
-        return await health(server, request.url.path.strip("/"), "", request)
+    async def all_checks(request: Request) -> Response:
+        root = request.url.path.strip("/")
+        query = request.query_params
+        checks = _checks(server, root)
+        return _verdict(await health.combined(root, checks, set(query.getlist("exclude")), "verbose" in query))
 
-    async def single(request: Request, check: str) -> Response:
-        return await health(server, request.url.path.strip("/").split("/")[0], check, request)
+    async def one_check(request: Request, name: str) -> Response:
+        checks = _checks(server, request.url.path.split("/")[1])
+        return _verdict(await health.single(checks[name])) if name in checks else _missing()
 
-    for name in ("healthz", "livez", "readyz"):
-        app.add_api_route(f"/{name}", root, methods=METHODS)
-        app.add_api_route(f"/{name}/{{check}}", single, methods=METHODS)
+    for root in HEALTH:
+        app.add_api_route(f"/{root}", all_checks, methods=METHODS)
+        app.add_api_route(f"/{root}/{{name:path}}", one_check, methods=METHODS)
 
     async def metrics(request: Request) -> Response:
         from apiserver.metrics import render
@@ -82,57 +112,49 @@ def _health(app: FastAPI, server: App) -> None:
         body, media = render(server)
         return Response(body, media_type=media)
 
-    app.add_api_route("/metrics", metrics, methods=["GET"])
+    app.add_api_route("/metrics", metrics, methods=METHODS)
 
 
-async def health(server: App, root: str, check: str, request: Request) -> Response:
-    """One health endpoint: all checks, or one of them."""
-    checks: dict[str, Any] = dict(server.checks)
+def _checks(server: App, root: str) -> dict[str, health.Check]:
+    checks: dict[str, health.Check] = dict(server.checks)
     if root == "readyz":
         checks["shutdown"] = lambda: not server.draining
-    if check:
-        if check not in checks:
-            return Response(NOT_FOUND, 404, media_type=TEXT)
-        checks = {check: checks[check]}
-    excluded = set(request.query_params.getlist("exclude"))
-    lines, failed = [], False
-    for name, run in checks.items():
-        if name in excluded:
-            lines.append(f"[+]{name} excluded: ok")
-            continue
-        result = run()
-        good = await result if inspect.isawaitable(result) else result
-        failed = failed or not good
-        lines.append(f"[+]{name} ok" if good else f"[-]{name} failed: reason withheld")
-    unknown = excluded - set(checks)
-    if unknown:
-        quoted = ", ".join(f'"{name}"' for name in sorted(unknown))
-        lines.append(f"warn: some health checks cannot be excluded: no matches for {quoted}")
-    verdict = f"{root} check {'failed' if failed else 'passed'}\n"
-    text = "\n".join(lines) + "\n" + verdict
-    if failed:
-        return Response(text, 500, media_type=TEXT)
-    return Response(text if "verbose" in request.query_params else "ok", media_type=TEXT)
+    return checks
 
 
-def _answer(request: Request, value: Any, *, only_json: bool = False) -> Response:
-    """A document in JSON or YAML. Raises 405, 406."""
+def _verdict(verdict: health.Verdict) -> Response:
+    return Response(verdict.text, 200 if verdict.good else 500, NO_SNIFFING, TEXT)
+
+
+def _output(accept: str, offered: tuple[str, ...]) -> Output:
+    """The form of an answer that has no transformations. Raises 406: one text where the route has none of the media
+    types, another where only transformations of them are asked for."""
+    wanted = clauses(accept)
+    if not wanted:
+        return Output(offered[0])
+    if not any(clause.media == "*/*" or clause.media in offered for clause in wanted):
+        raise errors.not_acceptable(offered)
+    for clause in wanted:
+        params = dict(clause.params)
+        media = offered[0] if clause.media in ("*/*", "application/*") else clause.media
+        if media in offered and "as" not in params:
+            return Output(media, pretty=params.get("pretty", "0") not in ("0", "false"))
+    raise errors.not_acceptable_transform()
+
+
+def _answer(request: Request, value: Any, offered: tuple[str, ...] = OBJECT_TYPES) -> Response:
+    """A document in the form that was asked for. Raises 405, 406."""
     if request.method != "GET":
         raise errors.method_not_allowed()
-    accept = request.headers.get("accept", "")
-    offered = (JSON,) if only_json else OBJECT_TYPES
-    wanted = [clause.media for clause in clauses(accept)]
-    if wanted and not any(media in (*offered, "*/*") for media in wanted):
-        raise errors.not_acceptable(offered)
-    media = error_media(accept) if not only_json else JSON
-    pretty = request.query_params.get("pretty", "0") not in ("0", "false")
-    body, content_type = encode(value, Output(media if media in (JSON, YAML) else JSON), pretty)
+    output = _output(request.headers.get("accept", ""), offered)
+    pretty = output.pretty or request.query_params.get("pretty", "0") not in ("0", "false")
+    body, content_type = encode(value, output, pretty)
     return Response(body, media_type=content_type)
 
 
 def _discovery(app: FastAPI, server: App) -> None:
     async def version(request: Request) -> Response:
-        return _answer(request, version_info(server.options.kubernetes_minor), only_json=True)
+        return _answer(request, version_info(server.options.kubernetes_minor), (JSON,))
 
     async def api(request: Request) -> Response:
         return _listing(request, server, core=True)
@@ -142,7 +164,7 @@ def _discovery(app: FastAPI, server: App) -> None:
 
     async def group(request: Request, group: str) -> Response:
         found = server.discovery.group(group)
-        return _answer(request, found) if found else Response(NOT_FOUND, 404, media_type=TEXT)
+        return _answer(request, found) if found else _missing()
 
     async def core_resources(request: Request, version: str) -> Response:
         return _resources(request, server, "", version)
@@ -151,9 +173,9 @@ def _discovery(app: FastAPI, server: App) -> None:
         return _resources(request, server, group, version)
 
     async def index(request: Request) -> Response:
-        return _answer(request, {"paths": _paths(server)}, only_json=True)
+        return _answer(request, {"paths": _paths(server)}, (JSON,))
 
-    routes = {
+    routes: dict[str, Callable[..., Any]] = {
         "/version": version,
         "/api": api,
         "/apis": apis,
@@ -168,16 +190,13 @@ def _discovery(app: FastAPI, server: App) -> None:
 
 
 def _listing(request: Request, server: App, *, core: bool) -> Response:
-    wanted, plain = aggregated_version(request.headers.get("accept", ""))
-    if wanted:
-        body = orjson.dumps(server.discovery.aggregated(core, wanted))
-        tag = server.discovery.etag(body)
-        headers = {"etag": tag, "vary": "Accept"}
-        if request.headers.get("if-none-match") == tag:
+    accept = request.headers.get("accept", "")
+    found = server.discovery.aggregated_document(accept, core=core) if request.method == "GET" else None
+    if found is not None:
+        headers = {"etag": found.tag, "vary": "Accept"}
+        if request.headers.get("if-none-match") == found.tag:
             return Response(status_code=304, headers=headers)
-        return Response(body, media_type=AGGREGATED.format(wanted), headers=headers)
-    if not plain and "as=" in request.headers.get("accept", ""):
-        raise errors.not_acceptable_transform()
+        return Response(found.body, headers=headers | {"content-type": found.media})
     address = f"{server.options.advertise_address or server.options.bind}:{server.options.port}"
     return _answer(request, server.discovery.legacy_versions(address) if core else server.discovery.group_list())
 
@@ -186,56 +205,96 @@ def _resources(request: Request, server: App, group: str, version: str) -> Respo
     found = server.discovery.resources(group, version)
     if found is None:
         if group and (group not in server.discovery.groups or server.registry.custom_group(group)):
-            return Response(NOT_FOUND, 404, media_type=TEXT)
+            return _missing()
         raise errors.not_found_plain()
     return _answer(request, found)
 
 
 def _paths(server: App) -> list[str]:
-    found = ["/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
+    found = ["/.well-known/openid-configuration", "/api", "/apis", "/metrics", "/openapi/v2", "/openapi/v3"]
+    found += ["/openid/v1/jwks", "/version"]
+    for root in HEALTH:
+        found += [f"/{root}", *(f"/{root}/{name}" for name in _checks(server, root))]
     for group, versions in server.discovery.groups.items():
-        root = f"/apis/{group}" if group else "/api"
-        found += [root] if group else []
-        found += [f"{root}/{version}" for version in versions]
+        base = f"/apis/{group}" if group else "/api"
+        found += [base] if group else []
+        found += [f"{base}/{version}" for version in versions]
     return sorted(found)
 
 
 def _openapi(app: FastAPI, server: App) -> None:
-    async def swagger(request: Request) -> Response:
-        if "protobuf" in request.headers.get("accept", ""):
-            from apiserver.protobuf.openapi import openapi_v2_protobuf
+    kept: list[Documents] = []
 
-            return Response(openapi_v2_protobuf(server.openapi.v2()), media_type=SWAGGER_PROTOBUF)
-        return _tagged(request, orjson.dumps(server.openapi.v2()), JSON, server)
+    def documents() -> Documents:
+        if not kept or kept[0].source is not server.openapi:
+            kept[:] = [Documents(server.openapi)]
+        return kept[0]
+
+    async def swagger(request: Request) -> Response:
+        media = v2_media(request.headers.get("accept", ""))
+        if media is None:
+            return Response(status_code=406)
+        return _document(request, await asyncio.to_thread(documents().v2, media), media)
 
     async def index(request: Request) -> Response:
-        return _tagged(request, orjson.dumps(server.openapi.v3_index()), TEXT, server)
+        return _document(request, await asyncio.to_thread(documents().index), TEXT)
 
-    async def document(request: Request, path: str) -> Response:
-        parts = path.strip("/").split("/")
-        if parts[0] == "api" and len(parts) == 2:
-            found = server.openapi.v3("", parts[1])
-        elif parts[0] == "apis" and len(parts) == 3:
-            found = server.openapi.v3(parts[1], parts[2])
-        else:
-            found = None
+    async def group_version(request: Request, path: str) -> Response:
+        found = await asyncio.to_thread(documents().group_version, path)
         if found is None:
             return Response(status_code=404)
-        return _tagged(request, orjson.dumps(found), JSON, server)
+        if not v3_acceptable(request.headers.get("accept", "")):
+            return Response(status_code=406)
+        asked = request.query_params.get("hash")
+        if asked and asked != found.tag.strip('"'):
+            target = f"/openapi/v3/{path}?hash={found.tag.strip(chr(34))}"
+            return Response(status_code=301, headers={"location": target})
+        return _document(request, found, JSON, _forever() if asked else {})
 
-    app.add_api_route("/openapi/v2", swagger, methods=["GET"])
-    app.add_api_route("/openapi/v3", index, methods=["GET"])
-    app.add_api_route("/openapi/v3/{path:path}", document, methods=["GET"])
+    app.add_api_route("/openapi/v2", swagger, methods=METHODS)
+    app.add_api_route("/openapi/v3", index, methods=METHODS)
+    app.add_api_route("/openapi/v3/{path:path}", group_version, methods=METHODS)
 
 
-def _tagged(request: Request, body: bytes, media: str, server: App) -> Response:
-    tag = server.discovery.etag(body)
-    headers = {"etag": tag, "vary": "Accept-Encoding, Accept"}
-    if request.headers.get("if-none-match") == tag:
+def _forever() -> dict[str, str]:
+    """A document asked for by its hash never changes."""
+    expires = format_datetime(datetime.now(UTC) + timedelta(days=365), usegmt=True)
+    return {"cache-control": "public, immutable", "expires": expires}
+
+
+def _document(request: Request, found: Document, media: str, extra: dict[str, str] | None = None) -> Response:
+    headers = {"etag": found.tag, "vary": "Accept-Encoding, Accept", **(extra or {})}
+    if request.headers.get("if-none-match") == found.tag:
         return Response(status_code=304, headers=headers)
-    if "gzip" in request.headers.get("accept-encoding", "") and len(body) > 1400:
-        import gzip
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(found.packed, headers=headers | {"content-encoding": "gzip", "content-type": media})
+    return Response(found.plain, headers=headers | {"content-type": media})
 
-        headers["content-encoding"] = "gzip"
-        body = gzip.compress(body, 1)
-    return Response(body, media_type=media, headers=headers)
+
+def _issuer(app: FastAPI, server: App) -> None:
+    """Who signs service account tokens, for those who check them (OpenID Connect Discovery 1.0)."""
+    from apiserver.auth.tokens import ISSUER
+
+    async def configuration(request: Request) -> Response:
+        address = f"{server.options.advertise_address or server.options.bind}:{server.options.port}"
+        value = {
+            "issuer": ISSUER,
+            "jwks_uri": f"https://{address}/openid/v1/jwks",
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+        }
+        return _public(request, value, JSON)
+
+    async def keys(request: Request) -> Response:
+        return _public(request, server.tokens.signer.jwks(), "application/jwk-set+json")
+
+    app.add_api_route("/.well-known/openid-configuration", configuration, methods=METHODS)
+    app.add_api_route("/openid/v1/jwks", keys, methods=METHODS)
+
+
+def _public(request: Request, value: Any, media: str) -> Response:
+    if request.method != "GET":
+        raise errors.method_not_allowed()
+    body, _ = encode(value, Output(JSON))
+    return Response(body, headers={"cache-control": "public, max-age=3600", "content-type": media})

@@ -58,7 +58,7 @@ EVERYWHERE = frozenset(
 )
 """metav1 kinds that every group version registers (`metav1.AddToGroupVersion`)."""
 UNVERSIONED = frozenset({"APIGroup", "APIGroupList", "APIResourceList", "APIVersions", "Status"})
-"""metav1 kinds of apiVersion v1."""
+"""metav1 kinds of apiVersion v1, which some discovery documents leave out."""
 
 
 @dataclass(slots=True)
@@ -135,7 +135,7 @@ def message_of(api_version: str, kind: str) -> Message | None:
     if name in wire():
         return message(name)
     partial = group == "meta.k8s.io" and kind.startswith("PartialObjectMetadata")
-    shared = kind in EVERYWHERE or (api_version == "v1" and kind in UNVERSIONED)
+    shared = kind in EVERYWHERE or (api_version in ("", "v1") and kind in UNVERSIONED)
     return message(META + kind) if partial or shared else None
 
 
