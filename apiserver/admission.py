@@ -91,5 +91,16 @@ class Admission:
 def plugins() -> list[Plugin]:
     """Every plugin in kube-apiserver's order."""
     from apiserver.auth.escalation import PrivilegeEscalation
+    from apiserver.podadmission import DefaultTolerationSeconds, PodSecurity, Priority, ServiceAccount
+    from apiserver.quotaadmission import LimitRanger, ResourceQuota
 
-    return [NamespaceLifecycle(), PrivilegeEscalation()]
+    return [
+        NamespaceLifecycle(),
+        LimitRanger(),
+        ServiceAccount(),
+        PodSecurity(),
+        Priority(),
+        DefaultTolerationSeconds(),
+        PrivilegeEscalation(),
+        ResourceQuota(),
+    ]

@@ -254,11 +254,9 @@ def typed_options(value: Any, data: bytes, request: Request) -> dict[str, Any]:
     schema = request.server.registry.schemas.definition("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions")
     stated = value.get("kind") or name
     if stated != name:
-        version = str(value.get("apiVersion", "")).rpartition("/")[2]
-        raise errors.bad_request(
-            f'{stated} in version "{version}" cannot be handled as a {name}: '
-            f"converting ({version}.{stated}) to (v1.{name}): unknown conversion"
-        )
+        scheme = "pkg/apis/meta/internalversion/scheme/register.go:27"
+        version = value.get("apiVersion", "")
+        raise errors.bad_request(f'no kind "{stated}" is registered for version "{version}" in scheme "{scheme}"')
     try:
         return decode(value, schema)
     except DecodeError as error:

@@ -75,7 +75,7 @@ def qualified_name(value: str) -> list[str]:
     """A label or annotation key: an optional DNS prefix and a name."""
     parts = value.split("/")
     if len(parts) > 2:
-        text = "a qualified name " + _regex_error(_NAME_PART, QUALIFIED, "MyName", "my.name", "123-abc")
+        text = "a valid label key " + _regex_error(_NAME_PART, QUALIFIED, "MyName", "my.name", "123-abc")
         return [text + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
     found: list[str] = []
     name = parts[-1]
@@ -394,12 +394,12 @@ STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 
 def finalizers(names: Any, path: str) -> list[FieldError]:
     found: list[FieldError] = []
-    for name in names:
+    for index, name in enumerate(names):
         faults = qualified_name(name)
         found += [invalid(path, name, text) for text in faults]
         if not faults and "/" not in name and name not in STANDARD_FINALIZERS:
             why = "name is neither a standard finalizer name nor is it fully qualified"
-            found.append(invalid(path, name, why))
+            found.append(invalid(f"{path}[{index}]", name, why))
     if "orphan" in names and "foregroundDeletion" in names:
         found.append(invalid(path, list(names), "finalizer orphan and foregroundDeletion cannot be both set"))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +105,12 @@ async def read_delete_options(request: Request) -> DeleteOptions:
     data = await request.body()
     if data:
         media = content_type(request.header(b"content-type"))
-        raw = typed_options(parse_body(data, media, "DeleteOptions"), data, request)
+        try:
+            value = parse_body(data, media, "DeleteOptions")
+        except errors.StatusError as error:
+            found = re.search(r"couldn't get version/kind; json parse error: .*(?= \()", error.message)
+            raise errors.bad_request(found[0]) if found else error from None
+        raw = typed_options(value, data, request)
     else:
         raw = _from_query(request.info)
     return checked(raw)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from apiserver import errors, writeoptions
-from apiserver.body import cannot_be_handled, load_yaml, strict_faults, typed
+from apiserver.body import cannot_be_handled, load_yaml, strict_faults
 from apiserver.field import invalid
 from apiserver.handlers.commit import key_of
 from apiserver.handlers.respond import object_response
@@ -151,40 +151,46 @@ async def _apply(request: Request, data: bytes, options: WriteOptions) -> Respon
                 request.info.name,
                 f"uid mismatch: the provided object specified uid {uid}, and no existing object was found",
             )
+        applied["metadata"].pop("resourceVersion", None)
         new = apply_managed(request, None, applied, options)
         return object_response(request, await create_object(request, new, options), 201)
-    result = await modify(request, options, lambda current: apply_managed(request, current, applied, options))
+    result = await modify(request, options, lambda current: _onto(request, current, applied, options))
     return object_response(request, result, 200)
+
+
+def _onto(request: Request, live: Object, applied: Object, options: WriteOptions) -> Object:
+    """The live object with `applied` merged in. Raises 409 where `applied` names another resourceVersion."""
+    version = applied["metadata"].get("resourceVersion", "")
+    if version and version != live["metadata"]["resourceVersion"]:
+        raise errors.conflict(request.kind, request.info.name, errors.MODIFIED)
+    return apply_managed(request, live, applied, options)
 
 
 def _applied(request: Request, data: bytes, options: WriteOptions) -> Object:
     kind = request.kind
     try:
         value = orjson.loads(data) if data.lstrip().startswith(b"{") else load_yaml(data)
-    except (ValueError, orjson.JSONDecodeError) as error:
-        raise errors.bad_request(f"error decoding YAML: {error}") from None
+    except ValueError as error:
+        raise errors.bad_request(f"error decoding YAML: error converting YAML to JSON: {error}") from None
     if not isinstance(value, dict):
-        raise errors.bad_request("error decoding YAML: the applied document is not an object")
+        shape = {list: "array", str: "string", bool: "bool"}.get(type(value), "number")
+        why = f"json: cannot unmarshal {shape} into Go value of type map[string]interface {{}}"
+        raise errors.bad_request(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {why}")
     metadata = value.setdefault("metadata", {})
     if not isinstance(metadata, dict):
         raise errors.bad_request("metadata accessor error: the applied document has no metadata")
     for key, wanted in (("apiVersion", kind.api_version), ("kind", kind.kind)):
         if value.get(key) != wanted:
             raise errors.bad_request(_mismatch(kind, value))
-    schema = request.server.registry.type_of(kind)
-    if schema is not None:
-        faults = strict_faults(value, data, "application/yaml", schema) if options.field_validation != "Ignore" else []
-        if faults and options.field_validation == "Strict":
-            raise cannot_be_handled(kind.kind, kind.version, kind, f"strict decoding error: {', '.join(faults)}")
-        request.warnings.extend(faults)
     if metadata.get("name", request.info.name) != request.info.name:
         raise errors.bad_request(
             f"the name of the object ({metadata['name']}) does not match the name on the URL ({request.info.name})"
         )
     metadata["name"] = request.info.name
-    if kind.namespaced:
-        metadata.setdefault("namespace", request.info.namespace)
-    typed(orjson.loads(orjson.dumps(value)), kind, schema)
+    if kind.namespaced and metadata.get("namespace", request.info.namespace) != request.info.namespace:
+        raise errors.bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
     return value
 
 

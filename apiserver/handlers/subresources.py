@@ -54,11 +54,11 @@ async def update_projection(request: Request) -> Response:
 
 async def patch_projection(request: Request) -> Response:
     """PATCH of a view."""
-    options = writeoptions.parse(request.info, "PatchOptions", apply=False)
-    projection, kind = _view(request)
     media = patches.patch_type(request)
-    if media == patches.APPLY_PATCH:
-        raise errors.unsupported_patch_type(patches.CUSTOM_TYPES[:2])
+    applies = media == patches.APPLY_PATCH
+    options = writeoptions.parse(request.info, "PatchOptions", apply=applies)
+    projection, kind = _view(request)
+    media = patches.MERGE_PATCH if applies else media  # a view has no lists: applying it is merging it
     data = await request.body()
     outer = request.kind
 

@@ -268,6 +268,8 @@ def carry_metadata(new: Object, old: Object) -> None:
     metadata, before = new["metadata"], old["metadata"]
     metadata["resourceVersion"] = before["resourceVersion"]
     for name in SYSTEM_METADATA:
+        if name == "uid" and metadata.get(name):
+            continue  # another uid is an error, which validation words
         if name in before:
             metadata[name] = before[name]
         else:

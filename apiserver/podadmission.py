@@ -1,0 +1,172 @@
+"""Admission of pods: priority classes, default tolerations, service accounts, pod security levels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from apiserver import errors
+from apiserver.admission import Plugin
+from apiserver.kinds.kind import Context, Kind, Object
+
+if TYPE_CHECKING:
+    from apiserver.request import Request
+
+SYSTEM_PRIORITIES = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
+NOT_READY, UNREACHABLE = "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"
+TOLERATION_SECONDS = 300
+
+
+def _is_pod(kind: Kind, context: Context) -> bool:
+    return kind.resource == "pods" and context.subresource in ("", "ephemeralcontainers")
+
+
+class Priority(Plugin):
+    """spec.priorityClassName -> spec.priority and preemptionPolicy."""
+
+    name = "Priority"
+
+    async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
+        if kind.resource != "pods" or old is not None:
+            return
+        spec = obj["spec"]
+        wanted = spec.get("priorityClassName", "")
+        value, policy = self._resolve(kind, obj, wanted, context)
+        stated = spec.get("priority")
+        if stated is not None and stated != value:
+            why = (
+                f"the integer value of priority ({stated}) must not be provided in pod spec; "
+                f"priority admission controller computed {value} from the given PriorityClass name"
+            )
+            raise errors.forbidden_object(kind, obj["metadata"].get("name", ""), why)
+        spec["priority"] = value
+        chosen = spec.get("preemptionPolicy")
+        if chosen is not None and chosen != policy:
+            why = (
+                f"the string value of PreemptionPolicy ({chosen}) must not be provided in pod spec; "
+                f"priority admission controller computed {policy} from the given PriorityClass name"
+            )
+            raise errors.forbidden_object(kind, obj["metadata"].get("name", ""), why)
+        spec["preemptionPolicy"] = policy
+
+    def _resolve(self, kind: Kind, obj: Object, wanted: str, context: Context) -> tuple[int, str]:
+        if wanted in SYSTEM_PRIORITIES:
+            return SYSTEM_PRIORITIES[wanted], "PreemptLowerPriority"
+        classes = context.cluster.list("priorityclasses.scheduling.k8s.io")
+        if not wanted:
+            defaults = [item for item in classes if item.get("globalDefault")]
+            if not defaults:
+                return 0, "PreemptLowerPriority"
+            found = min(defaults, key=lambda item: int(item.get("value", 0)))
+            obj["spec"]["priorityClassName"] = found["metadata"]["name"]
+        else:
+            named = [item for item in classes if item["metadata"]["name"] == wanted]
+            if not named:
+                why = f"no PriorityClass with name {wanted} was found"
+                raise errors.forbidden_object(kind, obj["metadata"].get("name", ""), why)
+            found = named[0]
+        return int(found.get("value", 0)), str(found.get("preemptionPolicy") or "PreemptLowerPriority")
+
+
+class DefaultTolerationSeconds(Plugin):
+    """Pods outlive a node's trouble for five minutes."""
+
+    name = "DefaultTolerationSeconds"
+
+    async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
+        if not _is_pod(kind, context) or (old is not None and context.subresource):
+            return
+        tolerations = obj["spec"].get("tolerations") or []
+        added = [_toleration(key) for key in (NOT_READY, UNREACHABLE) if not _tolerates(tolerations, key)]
+        if added:
+            obj["spec"]["tolerations"] = [*tolerations, *added]
+
+
+def _tolerates(tolerations: list[Any], key: str) -> bool:
+    return any(item.get("key", "") in (key, "") and item.get("effect", "") in ("NoExecute", "") for item in tolerations)
+
+
+def _toleration(key: str) -> Object:
+    return {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": TOLERATION_SECONDS}
+
+
+TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
+TOKEN_SECONDS = 3607
+
+
+class ServiceAccount(Plugin):
+    """Pods run under an account that exists, with its token mounted. Off by default, as test control planes have it:
+    it needs the controller that makes the accounts."""
+
+    name = "ServiceAccount"
+
+    async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
+        if kind.resource != "pods" or old is not None:
+            return
+        spec = obj["spec"]
+        name = spec.get("serviceAccountName") or "default"
+        spec["serviceAccountName"] = spec["serviceAccount"] = name
+        account = context.cluster.get("serviceaccounts", context.namespace, name)
+        if account is None:
+            why = f'error looking up service account {context.namespace}/{name}: serviceaccount "{name}" not found'
+            raise errors.forbidden_object(kind, obj["metadata"].get("name", ""), why)
+        if account.get("imagePullSecrets") and not spec.get("imagePullSecrets"):
+            spec["imagePullSecrets"] = list(account["imagePullSecrets"])
+        mounts = spec.get("automountServiceAccountToken", account.get("automountServiceAccountToken", True))
+        if mounts:
+            self._mount(spec)
+
+    def _mount(self, spec: Object) -> None:
+        from apiserver.handlers.write import generated
+
+        containers = [*(spec.get("initContainers") or ()), *spec.get("containers", ())]
+        unmounted = [
+            c for c in containers if all(m.get("mountPath") != TOKEN_PATH for m in c.get("volumeMounts") or ())
+        ]
+        if not unmounted:
+            return
+        name = generated("kube-api-access-")
+        for container in unmounted:
+            mount = {"name": name, "mountPath": TOKEN_PATH, "readOnly": True}
+            container["volumeMounts"] = [*(container.get("volumeMounts") or ()), mount]
+        spec["volumes"] = [*(spec.get("volumes") or ()), _token_volume(name)]
+
+
+def _token_volume(name: str) -> Object:
+    field = {"apiVersion": "v1", "fieldPath": "metadata.namespace"}
+    sources = [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": TOKEN_SECONDS}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": field}]}},
+    ]
+    return {"name": name, "projected": {"sources": sources, "defaultMode": 0o644}}
+
+
+LEVELS = ("privileged", "baseline", "restricted")
+ENFORCE, WARN = "pod-security.kubernetes.io/enforce", "pod-security.kubernetes.io/warn"
+ENFORCE_VERSION, WARN_VERSION = f"{ENFORCE}-version", f"{WARN}-version"
+
+
+class PodSecurity(Plugin):
+    """Pod Security Standards by namespace label (KEP-2579)."""
+
+    name = "PodSecurity"
+
+    async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
+        if not _is_pod(kind, context) or old is not None:
+            return
+        namespace = context.cluster.get("namespaces", "", context.namespace) or {}
+        labels = (namespace.get("metadata") or {}).get("labels") or {}
+        enforced, warned = labels.get(ENFORCE, "privileged"), labels.get(WARN, "privileged")
+        if enforced == warned == "privileged":
+            return
+        from apiserver.podsecurity import violations
+
+        found = violations(obj, enforced)
+        if found:
+            version = labels.get(ENFORCE_VERSION, "latest")
+            why = f'violates PodSecurity "{enforced}:{version}": {", ".join(found)}'
+            raise errors.forbidden_object(kind, obj["metadata"]["name"], why)
+        found = violations(obj, warned)
+        if found:
+            version = labels.get(WARN_VERSION, "latest")
+            request.warnings.append(f'would violate PodSecurity "{warned}:{version}": {", ".join(found)}')
