@@ -17,6 +17,9 @@ from apiserver.schema.types import Field, Type
 Decoder = Callable[[Any], Any]
 
 
+TOO_DEEP = "exceeded max depth"
+
+
 class DecodeError(ValueError):
     """What Go's decoder would say of the body."""
 
@@ -37,7 +40,7 @@ def decode(obj: Any, kind: Type) -> dict[str, Any]:
     except _Mismatch as error:
         raise DecodeError(_text(_graver(obj, kind) or error)) from None
     except RecursionError:
-        raise DecodeError("exceeded max depth") from None
+        raise DecodeError(TOO_DEEP) from None
     return found
 
 
@@ -58,6 +61,8 @@ def _graver(obj: Any, kind: Type) -> _Mismatch | DecodeError | None:
         _own_unmarshal(obj, kind, kind.owner)
     except (_Mismatch, DecodeError) as error:
         return error
+    except RecursionError:
+        return DecodeError(TOO_DEEP)
     return None
 
 

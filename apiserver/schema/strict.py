@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -20,7 +21,8 @@ def unknown_fields(obj: Any, kind: Type, *, by_name: bool = False) -> list[str]:
     if kind.known is not None and kind.known(obj):
         return []
     found: list[str] = []
-    _walk(sorted_members(obj) if by_name else obj, kind, "", found)
+    with contextlib.suppress(RecursionError, TypeError):  # nested too deeply: decoding says so
+        _walk(sorted_members(obj) if by_name else obj, kind, "", found)
     return found[:LIMIT]
 
 

@@ -34,7 +34,7 @@ def concrete(value: Any, key: str = "") -> Any:
 
 
 def whole(value: Any) -> Iterator[dict[str, Any]]:
-    """The complete objects in an answer, items of lists and objects of events included; not those cut to a few paths."""
+    """The complete objects in an answer, items of lists and objects of events included; not what was cut down."""
     if isinstance(value, dict):
         if (
             value.get("apiVersion")

@@ -46,6 +46,15 @@ def test_unknown_fields_by_name() -> None:
     ]
 
 
+def test_deep_nesting_is_left_to_decoding() -> None:
+    name = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+    schema: dict[str, Any] = {"zz": 1}
+    for _ in range(5000):
+        schema = {"not": schema}
+    assert unknown_fields(schema, SCHEMAS.definition(name)) == []
+    assert unknown_fields(schema, SCHEMAS.definition(name), by_name=True) == []
+
+
 def test_names_are_case_sensitive() -> None:
     assert unknown_fields({"metadata": {"Labels": {}}}, POD) == ['unknown field "metadata.Labels"']
 
