@@ -113,8 +113,7 @@ class Plan:
             new = self.create[-1] if self.create else None
             if new is not None and old["addressType"] == new["addressType"] and owned_by(old, owner):
                 self.create.pop()
-                meta = {key: value for key, value in new["metadata"].items() if key != "generateName"}
-                self.update.append({**new, "metadata": {**meta, "name": old["metadata"]["name"]}})
+                self.update.append({**new, "metadata": {**new["metadata"], "name": old["metadata"]["name"]}})
             else:
                 kept.append(old)
         self.delete = kept
