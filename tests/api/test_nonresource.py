@@ -1,0 +1,189 @@
+"""Health, version, OpenAPI and the rest, over the socket; and the pieces that need none."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+import pytest
+
+from apiserver import health
+from apiserver.metrics import RequestMetrics, _Requests
+from apiserver.openapi_documents import PROTOBUF_V2, v2_media, v3_acceptable
+from apiserver.protobuf.openapi import openapi_v2_protobuf
+from apiserver.protobuf.wire import read_length, read_tag, skip
+from apiserver.requestinfo import parse
+from tests.plane import Plane
+
+
+def ask(plane: Plane, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """(status, headers, body) without following redirects."""
+    request = urllib.request.Request(plane.url + path, method=method)
+    request.add_header("Authorization", f"Bearer {plane.token}")
+    for name, value in headers.items():
+        request.add_header(name.replace("_", "-"), value)
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_: Any) -> None:
+            return None
+
+    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=plane.tls), Stay())
+    try:
+        with opener.open(request, timeout=10) as answer:
+            return answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, {name.lower(): value for name, value in error.headers.items()}, error.read()
+
+
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/livez", "/readyz", "/livez/ping", "/readyz/shutdown", "/livez?exclude=ping"]
+)
+def test_health(plane: Plane, path: str) -> None:
+    status, headers, body = ask(plane, path)
+    assert (status, body, headers["content-type"]) == (200, b"ok", "text/plain; charset=utf-8")
+
+
+def test_verbose_health_names_the_checks(plane: Plane) -> None:
+    lines = ask(plane, "/readyz?verbose&exclude=log")[2].decode().splitlines()
+    assert lines[0] == "[+]ping ok"
+    assert "[+]log excluded: ok" in lines
+    assert lines[-1] == "readyz check passed"
+
+
+async def test_a_failing_check_is_told_in_full() -> None:
+    def broken() -> bool:
+        raise OSError("disk")
+
+    verdict = await health.combined("livez", {"ping": lambda: True, "disk": broken}, {"nosuch"}, False)
+    assert not verdict.good
+    assert verdict.text == (
+        "[+]ping ok\n[-]disk failed: reason withheld\n"
+        'warn: some health checks cannot be excluded: no matches for "nosuch"\nlivez check failed\n'
+    )
+    assert (await health.combined("livez", {"disk": broken}, {"disk"}, False)).good
+
+
+@pytest.mark.parametrize("path", ["/nosuch", "/docs", "/openapi.json", "/healthz/nosuch", "/apis/nosuch.example.com"])
+def test_paths_that_are_not(plane: Plane, path: str) -> None:
+    status, headers, body = ask(plane, path)
+    assert (status, headers["content-type"], body) == (404, "text/plain; charset=utf-8", b"404 page not found\n")
+
+
+def test_version_and_index(plane: Plane) -> None:
+    version = plane.get("/version")
+    assert (version["major"], version["minor"], version["gitVersion"]) == ("1", "36", "v1.36.2")
+    assert {"/api/v1", "/apis/apps/v1", "/healthz/ping", "/openapi/v3"} <= set(plane.get("/")["paths"])
+    assert plane.request("POST", "/version")[0] == 405
+    assert ask(plane, "/version", Accept="application/yaml")[0] == 406
+
+
+def test_swagger_is_tagged_and_compressed(plane: Plane) -> None:
+    status, headers, body = ask(plane, "/openapi/v2", Accept_Encoding="gzip")
+    assert (status, headers["content-encoding"], headers["content-type"]) == (200, "gzip", "application/json")
+    assert json.loads(gzip.decompress(body))["swagger"] == "2.0"
+    assert ask(plane, "/openapi/v2", If_None_Match=headers["etag"])[0] == 304
+
+
+def test_v3_documents_are_linked_by_hash(plane: Plane) -> None:
+    status, headers, body = ask(plane, "/openapi/v3")
+    assert (status, headers["content-type"]) == (200, "text/plain; charset=utf-8")
+    link = json.loads(body)["paths"]["apis/apps/v1"]["serverRelativeURL"]
+    status, headers, body = ask(plane, link)
+    assert (status, headers["cache-control"]) == (200, "public, immutable")
+    assert headers["etag"].strip('"') == link.partition("hash=")[2]
+    assert json.loads(body)["openapi"].startswith("3.")
+    status, headers, _ = ask(plane, "/openapi/v3/apis/apps/v1?hash=old")
+    assert (status, headers["location"]) == (301, link)
+    assert ask(plane, "/openapi/v3/apis/nosuch/v1")[::2] == (404, b"")
+
+
+@pytest.mark.parametrize(
+    ("accept", "media"),
+    [
+        ("", "application/json"),
+        ("*/*", "application/json"),
+        ("application/com.github.proto-openapi.spec.v2@v1.0+protobuf", PROTOBUF_V2),
+        (f"application/json;q=0.1,{PROTOBUF_V2}", PROTOBUF_V2),
+        ("text/html", None),
+    ],
+)
+def test_form_of_swagger(accept: str, media: str | None) -> None:
+    assert v2_media(accept) == media
+    assert v3_acceptable(accept) is (accept in ("", "*/*") or "json" in accept)
+
+
+def fields(data: bytes) -> list[tuple[int, bytes]]:
+    """The length-delimited fields of a message: a reader that knows nothing of what wrote it."""
+    found, pos = [], 0
+    while pos < len(data):
+        number, kind, pos = read_tag(data, pos, len(data), "")
+        if kind == 2:
+            start, pos = read_length(data, pos, len(data))
+            found.append((number, data[start:pos]))
+        else:
+            pos = skip(data, pos, len(data), kind)
+    return found
+
+
+def test_swagger_in_protobuf_has_gnostics_numbers() -> None:
+    operation = {
+        "operationId": "listPods",
+        "parameters": [{"name": "limit", "in": "query", "type": "integer", "uniqueItems": True}],
+        "responses": {"200": {"description": "OK", "schema": {"$ref": "#/definitions/Pod"}}},
+        "x-kubernetes-action": "list",
+    }
+    pod = {
+        "type": "object",
+        "properties": {"ports": {"type": "array", "items": {"type": "string"}}},
+        "required": ["ports"],
+    }
+    document = {"swagger": "2.0", "paths": {"/pods": {"get": operation}}, "definitions": {"Pod": pod}}
+    top = dict(fields(openapi_v2_protobuf(document)))
+    assert top[1] == b"2.0"
+    name, item = fields(fields(top[8])[0][1])
+    assert name == (1, b"/pods")
+    found = dict(fields(dict(fields(item[1]))[2]))  # PathItem.get
+    assert found[5] == b"listPods"
+    assert dict(fields(found[13])) == {1: b"x-kubernetes-action", 2: b'\x12\x06"list"'}
+    query = dict(fields(dict(fields(dict(fields(dict(fields(found[8]))[1]))[2]))[3]))
+    assert (query[2], query[4], query[6]) == (b"query", b"limit", b"integer")
+    response = dict(fields(dict(fields(dict(fields(found[9]))[1]))[2]))  # NamedResponseValue.value
+    schema = dict(fields(dict(fields(response[1]))[2]))[1]
+    assert dict(fields(schema)) == {1: b"#/definitions/Pod"}
+    definition = dict(fields(dict(fields(dict(fields(top[9]))[1]))[2]))
+    assert (definition[19], dict(fields(definition[22]))) == (b"ports", {1: b"object"})
+    ports = dict(fields(dict(fields(dict(fields(definition[25]))[1]))[2]))
+    assert dict(fields(dict(fields(ports[23]))[1])) == {22: b"\n\x06string"}
+
+
+def test_issuer_documents(plane: Plane) -> None:
+    configuration = plane.get("/.well-known/openid-configuration")
+    assert configuration["jwks_uri"].endswith("/openid/v1/jwks")
+    status, headers, body = ask(plane, "/openid/v1/jwks")
+    assert (status, headers["content-type"]) == (200, "application/jwk-set+json")
+    assert json.loads(body)["keys"][0]["alg"] in configuration["id_token_signing_alg_values_supported"]
+
+
+def test_metrics_are_prometheus_text(plane: Plane, namespace: str) -> None:
+    status, headers, body = ask(plane, "/metrics")
+    assert status == 200 and headers["content-type"].startswith("text/plain")
+    lines = body.decode().splitlines()
+    assert any(line.startswith('apiserver_storage_objects{resource="namespaces"}') for line in lines)
+    assert any(line.startswith("process_resident_memory_bytes") for line in lines)
+
+
+def test_request_metrics_count_by_verb_and_code() -> None:
+    metrics = RequestMetrics()
+    for path, known, code in (("/api/v1/pods", True, 200), ("/api/v1/pods", True, 200), ("/api/v1/x", False, 404)):
+        metrics.finished(metrics.started("GET"), parse("GET", path, ""), known, code, 0.003)
+    metrics.finished(metrics.started("GET"), parse("GET", "/api/v1/pods", "watch=1"), True, 200, 60.0)
+    total, seconds, flying = _Requests(metrics).collect()
+    counts = {(s.labels["verb"], s.labels["resource"], s.labels["code"]): s.value for s in total.samples}
+    assert counts == {("LIST", "pods", "200"): 2, ("", "", "404"): 1, ("WATCH", "pods", "200"): 1}
+    lists = {s.labels["le"]: s.value for s in seconds.samples if s.labels["verb"] == "LIST" and "le" in s.labels}
+    assert (lists["0.0025"], lists["0.005"], lists["+Inf"]) == (0, 2, 2)
+    assert not any(s.labels["verb"] == "WATCH" for s in seconds.samples)
+    assert {s.labels["request_kind"]: s.value for s in flying.samples} == {"readOnly": 0, "mutating": 0}
