@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from typing import Any
 
 import pytest
 
 from apiserver.protobuf import codec
+from apiserver.schema.decode import decode
+from apiserver.schema.registry import Schemas
 from tests.plane import Plane
 
 PROTOBUF = "application/vnd.kubernetes.protobuf"
@@ -103,3 +106,37 @@ def test_a_table_has_no_protobuf_form(plane: Plane) -> None:
     accept = f"{PROTOBUF};as=Table;g=meta.k8s.io;v=v1"
     status, _, body = ask(plane, "GET", "/api/v1/namespaces", accept=accept)
     assert (status, codec.decode(body)["reason"]) == (406, "NotAcceptable")
+
+
+def test_protobuf_says_what_json_says(plane: Plane, namespace: str) -> None:
+    """Everything that a server holds at birth, and a workload with most of a pod's fields."""
+    plane.kubectl("create deployment d --image=nginx --port=80", namespace=namespace)
+    plane.kubectl("create cronjob c --image=nginx --schedule=@daily", namespace=namespace)
+    plane.kubectl("create ingress i --rule=example.com/a*=n:80,tls=t", namespace=namespace)
+    schemas, compared = Schemas.for_minor(36), 0
+    for path in sorted(_listable(plane)):
+        expected = plane.get(path)
+        answered = codec.decode(ask(plane, "GET", path)[2])
+        assert answered["kind"] == expected["kind"]
+        group, _, version = expected["apiVersion"].rpartition("/")
+        schema = schemas.type(group, version, expected["kind"].removesuffix("List"))
+        assert schema is not None
+        for shown, sent in zip(expected["items"], answered.get("items") or [], strict=True):
+            compared += 1
+            assert decode(_identified(sent, expected), schema) == decode(_identified(shown, expected), schema), path
+    assert compared > 20
+
+
+def _listable(plane: Plane) -> set[str]:
+    roots = [f"/apis/{v['groupVersion']}" for g in plane.get("/apis")["groups"] for v in g["versions"]]
+    found = {
+        f"{root}/{resource['name']}"
+        for root in ["/api/v1", *roots]
+        for resource in plane.get(root)["resources"]
+        if "list" in resource["verbs"]
+    }
+    return found - {"/api/v1/events", "/api/v1/componentstatuses"}
+
+
+def _identified(item: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": found["apiVersion"], "kind": found["kind"].removesuffix("List"), **item}
