@@ -20,7 +20,7 @@ def read_configuration(data: bytes, api_version: str, kind: str) -> Object:
     value = _loaded(data)
     stated = value.get("apiVersion") or "", value.get("kind") or ""
     if stated != (api_version, kind):
-        raise errors.bad_request(f"invalid object type: {group_version_kind(*stated)}")
+        raise errors.bad_request(f"invalid object type: {group_version_kind(*map(str, stated))}")
     return value
 
 

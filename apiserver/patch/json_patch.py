@@ -49,7 +49,8 @@ def apply_json(doc: Object, patch: bytes) -> Any:
     try:
         for operation in operations:
             _OPERATIONS.get(_text(operation, "op"), _unknown)(document, operation)
-    except _Failed:
+        orjson.dumps(document.root)
+    except (_Failed, orjson.JSONEncodeError):  # copies can nest deeper than the encoder goes
         raise errors.unprocessable(REJECTED) from None
     return document.root
 

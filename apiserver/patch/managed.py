@@ -132,14 +132,17 @@ def _known_entries(live: Object | None, stated: Any, subresource: str) -> list[E
         return []
     try:
         return checked(stated) or present
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return present
 
 
 def checked(stated: Any) -> list[Entry]:
-    """Entries that a client wrote, in the form in which the server keeps them. Raises ValueError, TypeError."""
+    """Entries that a client wrote, in the form in which the server keeps them. Raises ValueError, TypeError,
+    AttributeError."""
     found: dict[Identity, Entry] = {}
     for entry in stated:
+        if not all(isinstance(entry.get(name, ""), str) for name in ("manager", "apiVersion", "time", "subresource")):
+            raise TypeError("managed fields entries are made of texts")
         if entry.get("operation") not in (UPDATE, APPLY):
             raise ValueError("operation must be `Apply` or `Update`")
         if not entry.get("apiVersion"):

@@ -13,8 +13,8 @@ from apiserver.patch.gotext import JSON_SHAPES
 if TYPE_CHECKING:
     from apiserver.kinds.kind import Object
 
-MAX_DEPTH = 250
-"""Levels of nesting that the recursive walkers of a patch stand."""
+MAX_DEPTH = 240
+"""Levels of nesting that the walkers of a patch stand, and below what the encoder takes (254)."""
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 _TARGET = "map[string]interface {}"
 

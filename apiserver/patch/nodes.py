@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Literal
 
-import orjson
-
 from apiserver.patch.fieldset import json_text, rank
 from apiserver.schema.decode import compiled
 from apiserver.schema.types import Field, Type
@@ -117,8 +115,13 @@ _DEDUCED = Node(None, "deduced")
 
 
 @lru_cache(maxsize=4096)
+def _quoted(text: str) -> str:
+    return json_text(text)
+
+
 def _text(value: Any) -> str:
-    return json_text(value)
+    """A key or item of a set in a path element. Only texts are cached: 1 and true would be one entry."""
+    return _quoted(value) if isinstance(value, str) else json_text(value)
 
 
 def _set_element(value: Any) -> str:
@@ -128,7 +131,7 @@ def _set_element(value: Any) -> str:
         raise Untypable("associative list without keys has an element that's a map type")
     if isinstance(value, list):
         raise Untypable("not supported: associative list with lists as elements")
-    return f"v:{_text(value)}" if isinstance(value, str) else f"v:{orjson.dumps(value).decode()}"
+    return f"v:{_text(value)}"
 
 
 @lru_cache(maxsize=8192)

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apiserver.patch import fieldset
@@ -24,6 +24,7 @@ def members(fields: FieldSet) -> set[Path]:
     return set(fieldset.paths(fields))
 
 
+@settings(deadline=None)
 @given(PATHS, PATHS)
 def test_algebra_is_that_of_sets_of_paths(left: set[Path], right: set[Path]) -> None:
     one, two = made(left), made(right)
@@ -35,6 +36,7 @@ def test_algebra_is_that_of_sets_of_paths(left: set[Path], right: set[Path]) -> 
     assert members(one) == left  # arguments stay
 
 
+@settings(deadline=None)
 @given(PATHS)
 def test_wire_form_round_trips(paths: set[Path]) -> None:
     fields = made(paths)
@@ -43,6 +45,7 @@ def test_wire_form_round_trips(paths: set[Path]) -> None:
     assert members(read) == paths
 
 
+@settings(deadline=None)
 @given(PATHS)
 def test_leaves_have_nothing_below(paths: set[Path]) -> None:
     inner = {path for path in paths if any(other[: len(path)] == path for other in paths - {path})}

@@ -109,3 +109,8 @@ def test_document_stays() -> None:
     before = orjson.dumps(DOC)
     patched({"op": "add", "path": "/data/c", "value": "3"}, {"op": "remove", "path": "/list/0"})
     assert orjson.dumps(DOC) == before
+
+
+def test_copies_cannot_nest_without_end() -> None:
+    deeper = [{"op": "copy", "from": "/data", "path": "/data/x"}] * 9
+    assert failure(orjson.dumps(deeper)).code == 422

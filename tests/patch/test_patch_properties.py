@@ -48,7 +48,7 @@ def by_name(item: st.SearchStrategy[Json]) -> st.SearchStrategy[list[Json]]:
 CONTAINERS = by_name(
     optional(image=WORDS, args=st.lists(WORDS, min_size=1, max_size=2), env=by_name(optional(value=WORDS)))
 )
-# No empty struct: applied over a filled one it becomes null at first (as on the real server), and appears the second time.
+# No empty struct: applied over a filled one it is null at first (so does the real server), and there the second time.
 SPECS = optional(
     nodeName=WORDS,
     containers=CONTAINERS,
@@ -107,12 +107,14 @@ def list_diff(name: str, old: list[Json], new: list[Json]) -> Json:
     }
 
 
+@settings(deadline=None)
 @given(BODIES, BODIES)
 def test_a_computed_strategic_patch_reaches_its_target(old: Json, new: Json) -> None:
     patch = orjson.dumps(strategic_diff(old, new))
     assert apply_strategic(old, patch, POD) == new
 
 
+@settings(deadline=None)
 @given(BODIES, BODIES)
 def test_a_strategic_patch_twice_is_once(old: Json, patch: Json) -> None:
     data = orjson.dumps(patch)
@@ -120,6 +122,7 @@ def test_a_strategic_patch_twice_is_once(old: Json, patch: Json) -> None:
     assert apply_strategic(once, data, POD) == once
 
 
+@settings(deadline=None)
 @given(BODIES, BODIES)
 def test_a_merge_patch_twice_is_once(old: Json, patch: Json) -> None:
     data = orjson.dumps(patch)
@@ -127,6 +130,7 @@ def test_a_merge_patch_twice_is_once(old: Json, patch: Json) -> None:
     assert apply_merge(once, data) == once
 
 
+@settings(deadline=None)
 @given(BODIES, BODIES)
 def test_changes_know_every_difference(old: Json, new: Json) -> None:
     gained, lost = changes(old, new, NODE)
@@ -162,7 +166,7 @@ def act(live: Json | None, step: tuple[str, bool, Json], now: int) -> Json:
 STEPS = st.lists(st.tuples(MANAGERS, st.booleans(), BODIES), min_size=1, max_size=5)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(STEPS)
 def test_ownership_is_never_lost(steps: list[tuple[str, bool, Json]]) -> None:
     """After any writes: entries name only fields that exist, every merged leaf that was applied last is owned by its
@@ -194,7 +198,7 @@ def is_container(path: tuple[str, ...], entry: Json) -> bool:
     return path[-1] in ("f:labels", "f:finalizers", "f:containers", "f:env", "f:spec", "f:securityContext")
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(STEPS, MANAGERS, BODIES)
 def test_apply_is_idempotent_and_holds(steps: list[tuple[str, bool, Json]], manager: str, body: Json) -> None:
     live: Json | None = None
