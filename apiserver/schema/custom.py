@@ -49,6 +49,7 @@ class CustomSchema:
             found.fields[name] = Field(name, Type("string", go="string"), pointer=True)
         found.fields["metadata"] = Field("metadata", self.object_meta)
         found.published = self.schema
+        found.recursive = True
         found.decoder = self._decode
         return found
 

@@ -18,6 +18,9 @@ Decoder = Callable[[Any], Any]
 
 
 TOO_DEEP = "exceeded max depth"
+MAX_DEPTH = 200
+"""Levels of a free-form value or of types within themselves: what is stored must be encoded again, where orjson stops
+at 254. The real server stops at 10,000."""
 
 
 class DecodeError(ValueError):
@@ -37,6 +40,8 @@ def decode(obj: Any, kind: Type) -> dict[str, Any]:
     """A JSON object as `kind`. Raises DecodeError with the text that the API server answers."""
     try:
         found: dict[str, Any] = compiled(kind)(obj)
+        if kind.recursive and too_deep(found):
+            raise DecodeError(TOO_DEEP)
     except _Mismatch as error:
         raise DecodeError(_text(_graver(obj, kind) or error)) from None
     except RecursionError:
@@ -353,7 +358,27 @@ def _time(kind: Type) -> Decoder:
 
 
 def _any(kind: Type) -> Decoder:
-    return lambda value: value
+    def decoder(value: Any) -> Any:
+        if isinstance(value, (dict, list)) and too_deep(value):
+            raise DecodeError(TOO_DEEP)
+        return value
+
+    return decoder
+
+
+def too_deep(value: Any) -> bool:
+    """Whether a value has more than MAX_DEPTH levels. Level by level: recursion would meet Python's own limit."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for item in level
+            for child in (item.values() if isinstance(item, dict) else item)
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
 
 
 _SCALARS: dict[str, Callable[[Type], Decoder]] = {

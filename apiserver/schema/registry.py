@@ -17,6 +17,8 @@ from apiserver.schema.types import Field, Shape, Type
 from apiserver.schema.validators import LazyCheck, strict_schema
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+RECURSIVE = frozenset({"JSONSchemaProps", "CustomResourceDefinition", "CompositePodGroupTemplate", "Workload"})
+"""Structs that hold themselves and the kinds that hold them: their depth must be bounded."""
 SPECIAL: dict[str, tuple[Shape, str]] = {
     "io.k8s.apimachinery.pkg.api.resource.Quantity": ("quantity", "resource.Quantity"),
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": ("intstr", "int32"),
@@ -125,6 +127,7 @@ class Schemas:
         found.atomic = raw.get("x-kubernetes-map-type") == "atomic"
         numbers = {entry[0]: (int(number), entry[1]) for number, entry in wire().get(message_name(name), {}).items()}
         is_kind = bool(raw.get("x-kubernetes-group-version-kind"))
+        found.recursive = owner in RECURSIVE
         if is_kind:
             found.known = LazyCheck(lambda: strict_schema(self.raw, name))
         required = frozenset(raw.get("required") or ())

@@ -47,6 +47,7 @@ class Type:
     list_map_keys: tuple[str, ...] = ()
     atomic: bool = False  # x-kubernetes-map-type: atomic (structs and maps)
     preserve_unknown: bool = False
+    recursive: bool = False  # a kind that holds types within themselves, or of custom resources: anything
     key_defaults: dict[str, Any] = field(default_factory=dict)  # of list map items: {"protocol": "TCP"}
     decoder: Any = None  # compiled by `apiserver.schema.decode`
     published: Any = None  # of custom kinds: the openAPIV3Schema it was made from

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apiserver.schema.decode import DecodeError, decode
-from apiserver.schema.registry import Schemas
+from apiserver.schema.registry import RECURSIVE, Schemas
 from apiserver.schema.types import Type
+from apiserver.schema.validators import closure, references
 
 SCHEMAS = Schemas.for_minor(36)
 QUANTITY = r"quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
@@ -171,13 +173,39 @@ def test_free_form_values_stay_as_they_are() -> None:
     assert decode(dict(schema), SCHEMAS.definition(name)) == schema
 
 
-def test_deep_nesting_is_an_error_not_a_crash() -> None:
+def nested(depth: int, key: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for _ in range(depth):
+        found = {key: found}
+    return found
+
+
+@pytest.mark.parametrize("depth", [250, 600, 50_000])
+def test_deep_nesting_is_an_error_not_a_crash(depth: int) -> None:
     name = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
-    schema: dict[str, Any] = {}
-    for _ in range(50_000):
-        schema = {"not": schema}
     with pytest.raises(DecodeError, match="exceeded max depth"):
-        decode(schema, SCHEMAS.definition(name))
+        decode(nested(depth, "not"), SCHEMAS.definition(name))
+    with pytest.raises(DecodeError, match="exceeded max depth"):
+        decode({"metadata": {"managedFields": [{"fieldsV1": nested(depth, "f:x")}]}}, type_of("ConfigMap"))
+
+
+def test_what_is_decoded_can_be_encoded() -> None:
+    name = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+    assert orjson.dumps(decode(nested(180, "not"), SCHEMAS.definition(name)))
+
+
+@pytest.mark.parametrize("minor", Schemas.minors())
+def test_the_depth_of_every_kind_that_could_be_endless_is_bounded(minor: int) -> None:
+    raw = Schemas.for_minor(minor).raw
+    circular = {
+        name for name, schema in raw.items() if any(name in closure(raw, other) for other in references(schema))
+    }
+    assert {name.rpartition(".")[2] for name in circular} <= RECURSIVE
+    for gvk in Schemas.for_minor(minor).kinds():
+        name = Schemas.for_minor(minor).definition_name(*gvk)
+        assert name is not None
+        if circular & set(closure(raw, name)) and not name.endswith("List"):
+            assert gvk[2] in RECURSIVE
 
 
 LEAVES: dict[str, st.SearchStrategy[Any]] = {
