@@ -6,14 +6,9 @@ import time
 from calendar import timegm
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import Any
 
 from apiserver.kinds.kind import Column, Kind, Object
-
-if TYPE_CHECKING:
-    from apiserver.storage.types import Record
 
 
 def parse_time(text: str) -> float:
@@ -101,14 +96,17 @@ def definitions(columns: Sequence[Column]) -> list[dict[str, Any]]:
     ]
 
 
-def row(columns: Sequence[Column], obj: Object, include: str, version: str) -> dict[str, Any]:
+def row(kind: Kind, columns: Sequence[Column], obj: Object, include: str, version: str) -> dict[str, Any]:
     """One row. `include` is the includeObject option: Metadata (or ""), Object or None."""
-    cells = [column.value(obj) for column in columns]
+    found: dict[str, Any] = {"cells": [column.value(obj) for column in columns]}
+    conditions = kind.row_conditions(obj) if kind.row_conditions is not None else None
+    if conditions:
+        found["conditions"] = conditions
     if include == "None":
-        return {"cells": cells, "object": None}
-    if include == "Object":
-        return {"cells": cells, "object": obj}
-    return {"cells": cells, "object": partial_metadata(obj, version)}
+        found["object"] = None
+    else:
+        found["object"] = obj if include == "Object" else partial_metadata(obj, version)
+    return found
 
 
 def partial_metadata(obj: Object, version: str) -> Object:
@@ -118,9 +116,3 @@ def partial_metadata(obj: Object, version: str) -> Object:
         "apiVersion": f"meta.k8s.io/{version}",
         "metadata": obj.get("metadata") or {},
     }
-
-
-def rows_bytes(kind: Kind, records: Sequence[Record], include: str, version: str) -> list[bytes]:
-    """Encoded rows of stored objects."""
-    columns = columns_of(kind)
-    return [orjson.dumps(row(columns, orjson.loads(record.data), include, version)) for record in records]

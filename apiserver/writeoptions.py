@@ -42,7 +42,7 @@ def parse(info: RequestInfo, kind: str, *, apply: bool = False) -> WriteOptions:
     faults += _field_manager(options.field_manager)
     faults += dry_run_faults(info.query.get("dryRun", []))
     if options.field_validation not in ("", "Ignore", "Warn", "Strict"):
-        faults.append(not_supported("fieldValidation", options.field_validation, ("Ignore", "Strict", "Warn")))
+        faults.append(not_supported("fieldValidation", options.field_validation, ("", "Ignore", "Strict", "Warn")))
     if faults:
         raise errors.invalid_options(kind, faults)
     options.field_validation = options.field_validation or "Warn"

@@ -14,7 +14,7 @@ from apiserver.field import FieldError, invalid, required
 from apiserver.handlers import delete, read
 from apiserver.handlers.respond import value_response
 from apiserver.handlers.write import modify
-from apiserver.kinds.kind import Kind, Object
+from apiserver.kinds.kind import Context, Kind, Object, Strategy, Subresource
 from apiserver.request import Request, Response
 
 BINDING = Kind("", "v1", "Binding", "bindings", True)
@@ -34,13 +34,24 @@ async def bind(request: Request) -> Response:
     name = request.info.name or metadata.get("name", "")
     if request.info.name and metadata.get("name", request.info.name) != request.info.name:
         raise errors.bad_request("name in URL does not match name in Binding object")
-    request.info.name, request.subresource = name, None
-    request.info.subresource = "binding"
+    request.info.name, request.info.subresource = name, "binding"
+    request.subresource = Subresource("binding", ("create",), strategy=AssignStrategy())
+    options.applied = True  # a node is nobody's field
     faults = _binding_faults(binding.get("target") or {})
     if faults:
-        raise errors.invalid("", "Binding", name, faults)
+        raise errors.plain_internal(", ".join(map(str, faults)))
     await modify(request, options, lambda pod: assign(request, pod, binding))
     return value_response(request, dict(CREATED), 201)
+
+
+class AssignStrategy(Strategy):
+    """Giving a pod its node is no update of the pod by a user: nothing is validated or counted."""
+
+    def prepare_for_update(self, obj: Object, old: Object, context: Context) -> None:
+        """The pod is as `assign` made it."""
+
+    def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
+        return []
 
 
 def _binding_faults(target: Object) -> list[FieldError]:

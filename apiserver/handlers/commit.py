@@ -136,4 +136,4 @@ def storage_path(kind: Kind, namespace: str, name: str) -> str:
 def must_be_specified(kind: Kind, name: str) -> Exception:
     """A PUT without resourceVersion to a kind that does not take unconditional updates."""
     fault = invalid("metadata.resourceVersion", 0, "must be specified for an update")
-    return errors.invalid(kind.group, kind.kind, name, [fault])
+    return errors.invalid(kind.group, kind.plural, name, [fault])

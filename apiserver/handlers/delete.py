@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from apiserver import errors, listoptions, writeoptions
 from apiserver.encoding import decode, object_as_version
 from apiserver.handlers import read
-from apiserver.handlers.commit import check_preconditions, companion_writes, deletion_of, key_of, write_of
+from apiserver.handlers.commit import companion_writes, deletion_of, key_of, write_of
 from apiserver.handlers.respond import object_response, success_status, value_response
 from apiserver.handlers.write import UPDATE_ATTEMPTS, context_of
 from apiserver.kinds.kind import Context, Kind, Object
@@ -56,7 +57,7 @@ async def delete_one(request: Request, name: str, options: DeleteOptions) -> tup
         if live is None:
             raise errors.not_found(kind, name)
         old = object_as_version(kind, live)
-        check_preconditions(kind, old, options.uid, options.resource_version)
+        check_preconditions(kind, old, options)
         kind.strategy.check_delete(old, context)
         await app.admission.delete(request, kind, old, context)
         try:
@@ -66,6 +67,23 @@ async def delete_one(request: Request, name: str, options: DeleteOptions) -> tup
         except Unavailable as error:
             raise errors.unavailable(str(error)) from None
     raise errors.conflict(kind, name, errors.MODIFIED)
+
+
+def check_preconditions(kind: Kind, live: Object, options: DeleteOptions) -> None:
+    """DeleteOptions.preconditions (rest.BeforeDelete). Raises 409."""
+    metadata = live["metadata"]
+    checks = (
+        ("UID", options.uid, metadata["uid"], "deleted and then recreated"),
+        ("ResourceVersion", options.resource_version, metadata["resourceVersion"], "modified"),
+    )
+    for what, wanted, actual, guess in checks:
+        if wanted is not None and wanted != actual:
+            why = (
+                f"the {what} in the precondition ({wanted}) does not match the {what} in record ({actual}). "
+                f"The object might have been {guess}"
+            )
+            named = replace(kind, plural=kind.kind)
+            raise errors.conflict(named, metadata["name"], why)
 
 
 async def _attempt(
@@ -90,8 +108,8 @@ async def _attempt(
         return await _announced(request, live, new, gone)
     if kind.strategy.announces_deletion and new != old:
         return await _announced(request, live, new, gone)
-    await app.store.submit([deletion_of(kind, old, live.revision), *gone])
-    return old, True
+    (record, *_) = await app.store.submit([deletion_of(kind, old, live.revision), *gone])
+    return object_as_version(kind, record), True
 
 
 async def _announced(request: Request, live: Record, new: Object, gone: list) -> tuple[Object, bool]:  # type: ignore[type-arg]

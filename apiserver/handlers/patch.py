@@ -75,7 +75,7 @@ def checked(request: Request, new: Object, live: Object, options: WriteOptions, 
     kind = request.kind
     if not isinstance(new, dict):
         raise errors.bad_request("the patched document is not an object")
-    _identity(request, new, live)
+    _identity(request, new, live, data)
     schema = request.server.registry.type_of(kind)
     if options.field_validation != "Ignore" and schema is not None:
         faults = strict_faults(new, b"", JSON, schema)
@@ -91,11 +91,12 @@ def checked(request: Request, new: Object, live: Object, options: WriteOptions, 
         raise errors.invalid("", "", "", [invalid("patch", _go_map(data), str(error))]) from None
 
 
-def _identity(request: Request, new: Object, live: Object) -> None:
+def _identity(request: Request, new: Object, live: Object, data: bytes) -> None:
     kind, info = request.kind, request.info
     if new.get("apiVersion") != kind.api_version or new.get("kind") != kind.kind:
         stated, version = str(new.get("kind") or ""), str(new.get("apiVersion") or "").rpartition("/")[2]
-        raise cannot_be_handled(stated, version, kind, "the patch may not change apiVersion or kind")
+        why = cannot_be_handled(stated, version, kind, "the patch may not change apiVersion or kind").message
+        raise errors.invalid("", "", "", [invalid("patch", _go_map(data), why)])
     metadata = new.get("metadata")
     if not isinstance(metadata, dict):
         raise errors.bad_request(

@@ -216,7 +216,9 @@ def _transformed(request: Request, page: Page, metadata: Object) -> Response:
     if output.transform == "Table":
         columns = table.columns_of(kind)
         included = include(request)
-        value = table_of(request, [table.row(columns, obj, included, output.version) for obj in objects], metadata)
+        value = table_of(
+            request, [table.row(kind, columns, obj, included, output.version) for obj in objects], metadata
+        )
     else:
         value = {
             "kind": "PartialObjectMetadataList",

@@ -46,7 +46,7 @@ def transformed(request: Request, obj: Object) -> Object:
         return table.partial_metadata(obj, output.version)
     return table_of(
         request,
-        [table.row(table.columns_of(request.kind), obj, include(request), output.version)],
+        [table.row(request.kind, table.columns_of(request.kind), obj, include(request), output.version)],
         {"resourceVersion": obj["metadata"].get("resourceVersion", "")},
     )
 

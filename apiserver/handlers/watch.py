@@ -71,7 +71,7 @@ class View:
                 "apiVersion": f"meta.k8s.io/{output.version}",
                 "metadata": {"resourceVersion": obj["metadata"].get("resourceVersion", "")},
                 "columnDefinitions": None,
-                "rows": [table.row(columns, obj, self.included, output.version)],
+                "rows": [table.row(self.kind, columns, obj, self.included, output.version)],
             }
         return obj
 

@@ -64,13 +64,16 @@ async def create(request: Request) -> Response:
 async def create_object(
     request: Request, obj: Object, options: WriteOptions, *, default: bool = True
 ) -> Record | Object:
-    """Create a decoded object; answers the record, or the object itself for a dry run. Raises StatusError."""
+    """Create a decoded object. Managed fields show what the client and the defaults say, not what admission and the
+    strategy add. Answers the record, or the object itself for a dry run. Raises StatusError."""
     kind, strategy = request.kind, request.kind.strategy
     context = context_of(request, options)
     metadata = obj.setdefault("metadata", {})
     place(kind, metadata, context.namespace)
     if default:
         strategy.default(obj)
+    drop_empty(metadata)
+    track(request, None, obj, options, context)
     await request.server.admission.mutate(request, kind, obj, None, context)
     version = metadata.pop("resourceVersion", "")
     generate = bool(metadata.get("generateName")) and not metadata.get("name")
@@ -78,7 +81,7 @@ async def create_object(
         if generate:
             metadata["name"] = generated(metadata["generateName"])
         prepared = orjson.loads(orjson.dumps(obj)) if generate else obj
-        finish_create(request, strategy, prepared, context, options)
+        finish_create(request, strategy, prepared, context)
         if version and version != "0":
             raise errors.plain_internal("resourceVersion should not be set on objects to be created")
         await request.server.admission.validate(request, kind, prepared, None, context)
@@ -125,9 +128,8 @@ def generated(prefix: str) -> str:
     return prefix[: NAME_LIMIT - GENERATED_LENGTH] + suffix
 
 
-def finish_create(request: Request, strategy: Strategy, obj: Object, context: Context, options: WriteOptions) -> None:
-    """System metadata, managed fields (of what the client and the defaults say, before the strategy adds its own), then
-    rest.BeforeCreate: preparation and validation. Raises 422."""
+def finish_create(request: Request, strategy: Strategy, obj: Object, context: Context) -> None:
+    """rest.BeforeCreate: system metadata, the strategy's preparation, validation. Raises 422."""
     kind, metadata = request.kind, obj["metadata"]
     for name in SYSTEM_METADATA:
         metadata.pop(name, None)
@@ -135,8 +137,6 @@ def finish_create(request: Request, strategy: Strategy, obj: Object, context: Co
     metadata["creationTimestamp"] = context.now
     if strategy.has_generation:
         metadata["generation"] = 1
-    drop_empty(metadata)
-    track(request, None, obj, options, context)
     strategy.prepare_for_create(obj, context)
     faults = validation.object_meta(metadata, kind.namespaced, strategy.validate_name)
     faults += strategy.validate(obj, context)
@@ -163,7 +163,8 @@ async def update(request: Request) -> Response:
     live = app.store.get(key_of(kind, request.info.namespace, request.info.name))
     if live is None and strategy.create_on_update and not request.subresource:
         return await _create_on_update(request, obj, options)
-    unparsable_version(metadata.get("resourceVersion", ""))
+    if live is not None:
+        unparsable_version(metadata.get("resourceVersion", ""))
     result = await modify(
         request, options, lambda current: _replacement(kind, strategy, obj, current), conditional=True
     )
@@ -173,8 +174,7 @@ async def update(request: Request) -> Response:
 async def _create_on_update(request: Request, obj: Object, options: WriteOptions) -> Response:
     if obj["metadata"].get("uid"):
         raise errors.conflict(request.kind, request.info.name, _missing_for_uid(request, obj))
-    if obj["metadata"].get("resourceVersion") not in (None, "", "0"):
-        raise errors.not_found(request.kind, request.info.name)
+    obj["metadata"].pop("resourceVersion", None)
     return object_response(request, await create_object(request, obj, options), 201)
 
 
@@ -245,8 +245,10 @@ async def _commit_update(
     strategy = strategy_of(request)
     strategy.default(new)
     carry_metadata(new, old)
+    drop_empty(new["metadata"])
+    track(request, old, new, options, context)
     await request.server.admission.mutate(request, kind, new, old, context)
-    finish_update(request, strategy, new, old, context, options)
+    finish_update(request, strategy, new, old, context)
     await request.server.admission.validate(request, kind, new, old, context)
     if unchanged(new, old):
         return live if not context.dry_run else old
@@ -278,16 +280,12 @@ def carry_metadata(new: Object, old: Object) -> None:
         metadata["generateName"] = before["generateName"]
 
 
-def finish_update(
-    request: Request, strategy: Strategy, new: Object, old: Object, context: Context, options: WriteOptions
-) -> None:
-    """Managed fields, then rest.BeforeUpdate: preparation, generation, validation. Raises 422."""
+def finish_update(request: Request, strategy: Strategy, new: Object, old: Object, context: Context) -> None:
+    """rest.BeforeUpdate: preparation, generation, validation. Raises 422."""
     kind, metadata = request.kind, new["metadata"]
     status_write = request.info.subresource == "status"
     if strategy.has_generation and "generation" in old["metadata"]:
         metadata["generation"] = old["metadata"]["generation"]
-    drop_empty(metadata)
-    track(request, old, new, options, context)
     if status_write:
         strategy.prepare_for_status_update(new, old, context)
     else:
