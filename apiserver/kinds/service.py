@@ -96,8 +96,11 @@ class ServiceStrategy(Strategy):
         now, before = addresses_of(obj), addresses_of(old)
         some = obj or old or {}
         name, namespace = some["metadata"]["name"], some["metadata"].get("namespace", "")
-        gone = [("delete", address_object(a, namespace, name)) for a in before if a not in now]
-        return gone + [("create", address_object(a, namespace, name)) for a in now if a not in before]
+        changes = [("delete", address_object(a, namespace, name)) for a in before if a not in now]
+        if obj is None:  # a Service that comes after this one must not find its Endpoints
+            metadata = {"name": name, "namespace": namespace}
+            changes.append(("delete", {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata}))
+        return changes + [("create", address_object(a, namespace, name)) for a in now if a not in before]
 
     def field_values(self, obj: Object) -> Mapping[str, str]:
         spec = obj.get("spec") or {}
