@@ -31,6 +31,13 @@ class LeaseStrategy(Strategy):
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("coordination.k8s.io", "v1", "Lease", "leases", True, LeaseStrategy(),
-         columns=(Column("Holder", at("spec", "holderIdentity", default="")), AGE)),
+    Kind(
+        "coordination.k8s.io",
+        "v1",
+        "Lease",
+        "leases",
+        True,
+        LeaseStrategy(),
+        columns=(Column("Holder", at("spec", "holderIdentity", default="")), AGE),
+    ),
 )

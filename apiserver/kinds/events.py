@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from apiserver import errors
+from apiserver import validation as rules
+from apiserver.field import FieldError, immutable, invalid, required
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
+from apiserver.kinds.pods.checks import each
 from apiserver.table import since
 
 RENAMED = {
@@ -49,12 +53,20 @@ class EventStrategy(Strategy):
     def prepare_for_update(self, obj: Object, old: Object, context: Context) -> None:
         """Everything is the client's."""
 
+    def validate(self, obj: Object, context: Context) -> list[FieldError]:
+        return _as_core(obj, _new(convert(obj, "v1"), obj.get("apiVersion", "v1")))
+
+    def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
+        version = obj.get("apiVersion", "v1")
+        return _as_core(obj, _changed(convert(obj, "v1"), convert(old, "v1"), version))
+
     def field_values(self, obj: Object) -> Mapping[str, str]:
         core = convert(obj, "v1")
         involved, source = core.get("involvedObject") or {}, core.get("source") or {}
         names = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
-        values = {f"involvedObject.{name}": involved.get(name, "") for name in names}
+        values = {f"{prefix}.{name}": involved.get(name, "") for prefix in PREFIXES for name in names}
         return values | {
+            "reportingController": core.get("reportingComponent", ""),
             "reason": core.get("reason", ""),
             "reportingComponent": core.get("reportingComponent", ""),
             "source": source.get("component", "") or core.get("reportingComponent", ""),
@@ -62,8 +74,97 @@ class EventStrategy(Strategy):
         }
 
 
+def _as_core(obj: Object, faults: list[FieldError]) -> list[FieldError]:
+    """Errors are about the core Event whichever version the client speaks. Raises 422."""
+    if faults:
+        raise errors.invalid("", "Event", obj["metadata"].get("name", ""), faults)
+    return faults
+
+
+TEXT_LIMIT, NOTE_LIMIT = 128, 1024
+EVENT_TYPES = ("Normal", "Warning")
+
+
+def _common(event: Object, version: str) -> list[FieldError]:
+    """What both API groups ask for; an event with an eventTime is of the new style whatever its version."""
+    namespace, about = event["metadata"].get("namespace", ""), event.get("involvedObject") or {}
+    home, path = about.get("namespace", ""), "involvedObject.namespace"
+    mismatch = "does not match event.namespace"
+    if not event.get("eventTime"):
+        homes = ("", "default") if not home else (home,)
+        return [] if namespace in homes else [invalid(path, home, mismatch)]
+    found: list[FieldError] = []
+    if not home and namespace not in ("default", "kube-system"):
+        found.append(invalid(path, home, mismatch))
+    controller = event.get("reportingComponent", "")
+    name = "reportingComponent" if version == "v1" else "reportingController"
+    found += [] if controller else [required(name)]
+    found += each(name, controller, rules.qualified_name(controller))
+    for name in ("reportingInstance", "action", "reason"):
+        value = event.get(name, "")
+        if not value:
+            found.append(required(name))
+        elif len(value.encode()) > TEXT_LIMIT:
+            found.append(invalid(name, "", f"can have at most {TEXT_LIMIT} characters"))
+    if len(event.get("message", "").encode()) > NOTE_LIMIT:
+        found.append(invalid("message", "", f"can have at most {NOTE_LIMIT} characters"))
+    return found
+
+
+def _series(event: Object) -> list[FieldError]:
+    series = event.get("series")
+    if series is None:
+        return []
+    found: list[FieldError] = []
+    if series.get("count", 0) < 2:
+        found.append(invalid("series.count", "", "should be at least 2"))
+    return found + ([] if series.get("lastObservedTime") else [required("series.lastObservedTime")])
+
+
+_UNSET = ("firstTimestamp", "lastTimestamp", "count", "source")
+
+
+def _new(event: Object, version: str) -> list[FieldError]:
+    found = _common(event, version)
+    if version == "v1":
+        return found
+    found += _series(event)
+    if not event.get("eventTime"):
+        found.append(required("eventTime"))
+    if event.get("type") not in EVENT_TYPES:
+        found.append(invalid("type", "", f"has invalid value: {event.get('type', '')}"))
+    return found + [invalid(name, "", "needs to be unset") for name in _UNSET if event.get(name)]
+
+
+_FIXED = (
+    "involvedObject", "reason", "reportingComponent", "reportingInstance", "action", "type", "firstTimestamp",
+    "lastTimestamp", "count", "source", "message", "eventTime",
+)  # fmt: skip
+
+
+def _changed(event: Object, old: Object, version: str) -> list[FieldError]:
+    found = _common(event, version)
+    if version == "v1":
+        return found
+    names = {"reportingComponent": "reportingController", "message": "note"}
+    for name in _FIXED:
+        if (event.get(name) or None) != (old.get(name) or None):
+            found.append(immutable(names.get(name, name), event.get(name)))
+    return found + _series(event)
+
+
+PREFIXES = ("involvedObject", "regarding")
+NEW_FIELDS = (
+    *(f"regarding.{n}" for n in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")),
+    "reason",
+    "reportingController",
+    "type",
+)
 FIELDS = (
-    *(f"involvedObject.{n}" for n in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")),
+    *(
+        f"involvedObject.{n}"
+        for n in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+    ),
     "reason",
     "reportingComponent",
     "source",
@@ -116,14 +217,26 @@ COLUMNS = (
     Column("Message", lambda obj: str(convert(obj, "v1").get("message", "")).strip()),
     Column("First Seen", _first_seen, priority=1),
     Column("Count", _count, priority=1),
-    Column("Name", lambda obj: obj["metadata"].get("name", ""), priority=1),
+    Column("Name", lambda obj: obj["metadata"].get("name", ""), format="name", priority=1),
 )
 LAST_SEEN = Column("Last Seen", _last_seen)
 
 
-def _kind(group: str) -> Kind:
-    return Kind(group, "v1", "Event", "events", True, EventStrategy(), short_names=("ev",), columns=COLUMNS,
-                name_column=LAST_SEEN, selectable_fields=FIELDS, stored_as=("", "v1"), convert=convert)
+def _kind(group: str, fields: tuple[str, ...]) -> Kind:
+    return Kind(
+        group,
+        "v1",
+        "Event",
+        "events",
+        True,
+        EventStrategy(),
+        short_names=("ev",),
+        columns=COLUMNS,
+        name_column=LAST_SEEN,
+        selectable_fields=fields,
+        stored_as=("", "v1"),
+        convert=convert,
+    )
 
 
-KINDS: tuple[Kind, ...] = (_kind(""), _kind("events.k8s.io"))
+KINDS: tuple[Kind, ...] = (_kind("", FIELDS), _kind("events.k8s.io", NEW_FIELDS))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.kinds.kind import Object
+from apiserver.kinds.pods.checks import words
+from apiserver.kinds.pods.resources import COMPUTE, total_requests
 from miniplane.apimachinery.quantity import rounded_to_milli
 
 _PROBE = (("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3))
@@ -25,8 +27,6 @@ def default_pod_spec(spec: Object) -> None:
         default_container(container)
     for container in spec.get("ephemeralContainers") or ():
         default_container(container)
-    if spec.get("hostNetwork"):
-        _host_ports(spec)
     for volume in spec.get("volumes") or ():
         default_volume(volume)
 
@@ -80,30 +80,59 @@ def _resources(resources: Object) -> None:
             resources[name] = {key: rounded_to_milli(value) for key, value in resources[name].items()}
 
 
-def requests_from_limits(spec: Object) -> None:
-    """A missing request gets the limit (pods only, not templates)."""
+def default_pod(pod: Object) -> None:
+    """A pod: its spec, and what templates leave to their pods."""
+    spec = pod.setdefault("spec", {})
+    default_pod_spec(spec)
     for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
-        resources = container.get("resources") or {}
-        limits = resources.get("limits")
+        limits = container["resources"].get("limits")
         if limits:
-            requests = resources.setdefault("requests", {})
-            for name, value in limits.items():
-                requests.setdefault(name, value)
+            container["resources"]["requests"] = {**limits, **(container["resources"].get("requests") or {})}
+    if spec.get("resources") is not None:
+        _whole_pod(spec)
+    if spec.get("hostNetwork"):
+        _host_ports(spec)
+    spec.setdefault("enableServiceLinks", True)
+
+
+def _whole_pod(spec: Object) -> None:
+    """Resources of the pod as a whole: what its containers ask for, else its limits (KEP-2837)."""
+    whole = spec["resources"]
+    requests = whole.get("requests") or {}
+    if not whole.get("limits") and not requests:
+        return
+    for name, total in total_requests(spec).items():
+        if name in COMPUTE:
+            requests.setdefault(name, total.canonical())
+    for name, limit in (whole.get("limits") or {}).items():
+        requests.setdefault(name, limit)
+    if requests:
+        whole["requests"] = requests
 
 
 def _host_ports(spec: Object) -> None:
     for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
         for port in container.get("ports") or ():
-            if not port.get("hostPort"):
-                port["hostPort"] = port.get("containerPort", 0)
+            port["hostPort"] = port.get("hostPort") or port.get("containerPort", 0)
 
 
 _MODES = {"secret": 0o644, "configMap": 0o644, "downwardAPI": 0o644, "projected": 0o644}
 _SOURCES = frozenset(
-    "hostPath emptyDir gcePersistentDisk awsElasticBlockStore gitRepo secret nfs iscsi glusterfs persistentVolumeClaim "
-    "rbd flexVolume cinder cephfs flocker downwardAPI fc azureFile configMap vsphereVolume quobyte azureDisk "
-    "photonPersistentDisk projected portworxVolume scaleIO storageos csi ephemeral image".split()
+    words(
+        "hostPath emptyDir gcePersistentDisk awsElasticBlockStore gitRepo secret nfs iscsi glusterfs "
+        "persistentVolumeClaim rbd flexVolume cinder cephfs flocker downwardAPI fc azureFile configMap "
+        "vsphereVolume quobyte azureDisk photonPersistentDisk projected portworxVolume scaleIO storageos csi "
+        "ephemeral image"
+    )
 )
+
+
+_SOURCE_DEFAULTS = {
+    "iscsi": {"iscsiInterface": "default"},
+    "rbd": {"pool": "rbd", "user": "admin", "keyring": "/etc/ceph/keyring"},
+    "azureDisk": {"cachingMode": "ReadWrite", "kind": "Shared", "fsType": "ext4"},
+    "scaleIO": {"storageMode": "ThinProvisioned", "fsType": "xfs"},
+}
 
 
 def default_volume(volume: Object) -> None:
@@ -115,6 +144,8 @@ def default_volume(volume: Object) -> None:
             volume[source].setdefault("defaultMode", mode)
     if volume.get("hostPath") is not None:
         volume["hostPath"].setdefault("type", "")
+    if volume.get("image") is not None and not volume["image"].get("pullPolicy"):
+        volume["image"]["pullPolicy"] = pull_policy(volume["image"].get("reference", ""))
     for item in _downward_items(volume):
         reference = item.get("fieldRef")
         if reference is not None and not reference.get("apiVersion"):
@@ -123,8 +154,10 @@ def default_volume(volume: Object) -> None:
         token = source.get("serviceAccountToken")
         if token is not None:
             token.setdefault("expirationSeconds", 3600)
-    if volume.get("iscsi") is not None:
-        volume["iscsi"]["iscsiInterface"] = volume["iscsi"].get("iscsiInterface") or "default"
+    for source, defaults in _SOURCE_DEFAULTS.items():
+        if volume.get(source) is not None:
+            for name, value in defaults.items():
+                volume[source][name] = volume[source].get(name) or value
     claim = ((volume.get("ephemeral") or {}).get("volumeClaimTemplate") or {}).get("spec")
     if claim is not None:
         claim.setdefault("volumeMode", "Filesystem")

@@ -1,0 +1,1 @@
+"""The rules of pods and pod templates, by topic; `apiserver.kinds.pod` puts them together."""
