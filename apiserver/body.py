@@ -142,9 +142,10 @@ async def read_object(request: Request, kind: Kind, validation: str) -> Object:
     value = parse(data, media, kind.kind)
     obj = identified(value, data, kind, request.server.registry)
     schema = request.server.registry.type_of(kind)
+    found = typed(obj, kind, schema)  # a wrong type is reported before an unknown field
     if validation != "Ignore" and media != PROTOBUF:
         _strict(request, kind, obj, data, media, schema, validation)
-    return typed(obj, kind, schema)
+    return found
 
 
 def identified(value: Any, data: bytes, kind: Kind, registry: Registry) -> Object:
@@ -217,15 +218,15 @@ def _strict(
     request.warnings.extend(faults)
 
 
-def strict_faults(obj: Object, data: bytes, media: str, schema: Type | None) -> list[str]:
-    """Duplicate and unknown fields, in the order in which the real server names them."""
+def strict_faults(obj: Object, data: bytes, media: str, schema: Type | None, *, by_name: bool = False) -> list[str]:
+    """Duplicate and unknown fields, in the order in which the real server names them (`by_name`: patched objects)."""
     if media == YAML:
         faults = yaml_duplicates(data)
     elif media == JSON and data:
-        faults = duplicate_fields(data, schema)
+        faults = duplicate_fields(data, schema, obj)
     else:
         faults = []
-    return faults + unknown_fields(obj, schema) if schema is not None else faults
+    return faults + unknown_fields(obj, schema, by_name=by_name) if schema is not None else faults
 
 
 def _joined(faults: list[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from apiserver.field import FieldError, forbidden
-from miniplane.apimachinery.status import StatusError
+from miniplane.apimachinery.status import StatusError as StatusError  # callers take it from here
 
 if TYPE_CHECKING:
     from apiserver.kinds.kind import Kind, User

@@ -135,7 +135,7 @@ class _Serving:
         if options.insecure_port is not None:
             self.servers.append(uvicorn.Server(_configuration(_Insecure(app, options), options, tls=False)))
         for server in self.servers:
-            server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
+            server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
 
     def stop(self) -> None:
         self.app.shutting_down()

@@ -1,4 +1,4 @@
-"""Where the write path meets managed fields: who writes, under which operation, and what apply makes of the live object."""
+"""Where the write path meets managed fields: who writes, and what apply makes of the live object."""
 
 from __future__ import annotations
 

@@ -8,14 +8,17 @@ from typing import Any
 from apiserver.kinds.kind import Object
 
 BASELINE_CAPABILITIES = frozenset(
-    ["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"]
+    "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE SETFCAP SETGID SETPCAP SETUID "
+    "SYS_CHROOT".split()
 )
 RESTRICTED_VOLUMES = frozenset(
-    ["name", "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret", "image"]
+    "name configMap csi downwardAPI emptyDir ephemeral persistentVolumeClaim projected secret image".split()
 )
 SELINUX_TYPES = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
 SAFE_SYSCTLS = frozenset(
-    ["kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_unprivileged_port_start", "net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range", "net.ipv4.ip_local_reserved_ports", "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"]
+    "kernel.shm_rmid_forced net.ipv4.ip_local_port_range net.ipv4.ip_unprivileged_port_start net.ipv4.tcp_syncookies "
+    "net.ipv4.ping_group_range net.ipv4.ip_local_reserved_ports net.ipv4.tcp_keepalive_time net.ipv4.tcp_fin_timeout "
+    "net.ipv4.tcp_keepalive_intvl net.ipv4.tcp_keepalive_probes net.ipv4.tcp_rmem net.ipv4.tcp_wmem".split()
 )
 
 Check = Callable[[Object], Iterator[str]]
@@ -52,7 +55,8 @@ def _named(spec: Object, bad: Callable[[Object], bool]) -> list[str]:
 def escalation(spec: Object) -> Iterator[str]:
     names = _named(spec, lambda c: _security(c).get("allowPrivilegeEscalation") is not False)
     if names and (spec.get("os") or {}).get("name") != "windows":
-        yield f"allowPrivilegeEscalation != false ({_plural(names)} must set securityContext.allowPrivilegeEscalation=false)"
+        wanted = "securityContext.allowPrivilegeEscalation=false"
+        yield f"allowPrivilegeEscalation != false ({_plural(names)} must set {wanted})"
 
 
 def app_armor(spec: Object) -> Iterator[str]:
@@ -75,7 +79,8 @@ def capabilities(spec: Object) -> Iterator[str]:
             added |= extra
     if names:
         shown = ", ".join(f'"{name}"' for name in sorted(added))
-        yield f"non-default capabilities ({_plural(names)} must not include {shown} in securityContext.capabilities.add)"
+        where = "securityContext.capabilities.add"
+        yield f"non-default capabilities ({_plural(names)} must not include {shown} in {where})"
 
 
 def restricted_capabilities(spec: Object) -> Iterator[str]:
@@ -119,7 +124,8 @@ def host_ports(spec: Object) -> Iterator[str]:
             ports |= used
     if names:
         shown = ", ".join(str(port) for port in sorted(ports))
-        yield f"hostPort ({_plural(names)} {'use' if len(names) > 1 else 'uses'} hostPort{'s' if len(ports) > 1 else ''} {shown})"
+        verb, noun = "use" if len(names) > 1 else "uses", "hostPorts" if len(ports) > 1 else "hostPort"
+        yield f"hostPort ({_plural(names)} {verb} {noun} {shown})"
 
 
 def privileged(spec: Object) -> Iterator[str]:
@@ -144,7 +150,8 @@ def volume_types(spec: Object) -> Iterator[str]:
     if names:
         shown = ", ".join(f'"{kind}"' for kind in sorted(kinds))
         verb = "use" if len(names) > 1 else "uses"
-        yield f"restricted volume types ({_plural(names, 'volume')} {verb} restricted volume type{'s' if len(kinds) > 1 else ''} {shown})"
+        noun = "restricted volume types" if len(kinds) > 1 else "restricted volume type"
+        yield f"restricted volume types ({_plural(names, 'volume')} {verb} {noun} {shown})"
 
 
 def run_as_non_root(spec: Object) -> Iterator[str]:

@@ -43,7 +43,7 @@ class RequestInfo:
     def flag(self, name: str) -> bool:
         """A boolean parameter; absent is false."""
         values = self.query.get(name)
-        return bool(values) and is_true(values[0])
+        return is_true(values[0]) if values else False
 
 
 def parse(method: str, raw_path: str, query_string: str) -> RequestInfo:

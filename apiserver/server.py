@@ -1,4 +1,4 @@
-"""The pipeline, in reading order: front door, authentication, what it means, authorization, the kind's handler, answer."""
+"""The pipeline, in reading order: front door, authentication, what it means, authorization, handler, answer."""
 
 from __future__ import annotations
 

@@ -209,7 +209,10 @@ def _bound(request: Request, reference: Object | None) -> tuple[str, Object] | N
         raise errors.not_found(target, name)
     uid = reference.get("uid")
     if uid and uid != record.uid:
-        why = f"the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been deleted and then recreated"
+        why = (
+            f"the UID in the bound object reference ({uid}) does not match the UID in record. "
+            "The object might have been deleted and then recreated"
+        )
         raise errors.conflict(target, name, why)
     return kind.lower(), {"name": name, "uid": record.uid}
 

@@ -1,4 +1,4 @@
-"""From a finished object to committed bytes: allocation, encoding, the write itself, and what to do when it lost a race."""
+"""From a finished object to committed bytes: allocation, encoding, the write itself, and lost races."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def checked(request: Request, new: Object, live: Object, options: WriteOptions, 
     _identity(request, new, live, data)
     schema = request.server.registry.type_of(kind)
     if options.field_validation != "Ignore" and schema is not None:
-        faults = strict_faults(new, b"", JSON, schema)
+        faults = strict_faults(new, b"", JSON, schema, by_name=True)
         if faults and options.field_validation == "Strict":
             fault = invalid("patch", _go_map(data), f"strict decoding error: {', '.join(faults)}")
             raise errors.invalid("", "", "", [fault])
@@ -198,4 +198,7 @@ def _applied(request: Request, data: bytes, options: WriteOptions) -> Object:
 def _mismatch(kind: Kind, value: Object) -> str:
     if not value.get("apiVersion") or not value.get("kind"):
         return f"invalid object type: {value.get('apiVersion', '')}, Kind={value.get('kind', '')}"
-    return f"Incorrect version specified in apply patch. Specified patch version: {value['apiVersion']}, expected: {kind.api_version}"
+    return (
+        "Incorrect version specified in apply patch. "
+        f"Specified patch version: {value['apiVersion']}, expected: {kind.api_version}"
+    )

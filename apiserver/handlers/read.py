@@ -1,4 +1,4 @@
-"""get and list: stored bytes between a header and a tail; nothing is decoded unless the client asked for another form."""
+"""get and list: stored bytes between a header and a tail; nothing is decoded unless another form was asked for."""
 
 from __future__ import annotations
 
@@ -183,8 +183,8 @@ def render(request: Request, page: Page) -> Response:
     if kind.custom:
         metadata.setdefault("continue", "")
     opening = {"kind": kind.list_name, "apiVersion": kind.api_version, "metadata": metadata}
-    items = b",".join(items_of(kind, page.records))
-    return Response(200, orjson.dumps(opening)[:-1] + b',"items":[' + items + b"]}")
+    joined = b",".join(items_of(kind, page.records))
+    return Response(200, orjson.dumps(opening)[:-1] + b',"items":[' + joined + b"]}")
 
 
 def list_metadata(page: Page) -> Object:

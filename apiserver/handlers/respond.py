@@ -30,7 +30,7 @@ def object_response(request: Request, found: Record | Object, status: int) -> Re
         data = as_version(request.kind, found)
         if output == negotiation.PLAIN and not request.info.query.get("pretty"):
             return Response(status, data)
-        found = orjson.loads(data)
+        return value_response(request, transformed(request, orjson.loads(data)), status)
     return value_response(request, transformed(request, found), status)
 
 
@@ -40,7 +40,8 @@ def transformed(request: Request, obj: Object) -> Object:
     if not output.transform:
         return obj
     if output.transform == "PartialObjectMetadataList":
-        why = f"you requested PartialObjectMetadataList, but the requested object is not a list (*{go_type(request.kind)})"
+        what = go_type(request.kind)
+        why = f"you requested PartialObjectMetadataList, but the requested object is not a list (*{what})"
         raise errors.not_acceptable_transform(why)
     if output.transform == "PartialObjectMetadata":
         return table.partial_metadata(obj, output.version)
@@ -62,7 +63,8 @@ def include(request: Request) -> str:
     """The includeObject option of Tables. Raises 400."""
     value = request.info.param("includeObject")
     if value not in ("", "None", "Metadata", "Object"):
-        why = f"includeObject: Invalid value: {orjson.dumps(value).decode()}: must be 'Metadata', 'Object', 'None', or empty"
+        shown = orjson.dumps(value).decode()
+        why = f"includeObject: Invalid value: {shown}: must be 'Metadata', 'Object', 'None', or empty"
         raise errors.bad_request(f"Unable to convert to Table as requested: {why}")
     return value
 

@@ -333,7 +333,7 @@ def may_go(strategy: Strategy, new: Object) -> bool:
         return False
     if not strategy.may_go(new):
         return False
-    return metadata.get("deletionGracePeriodSeconds", 0) == 0
+    return bool(metadata.get("deletionGracePeriodSeconds", 0) == 0)
 
 
 async def _last_finalizer_gone(

@@ -39,7 +39,9 @@ def over_hundred(value: Any, path: str) -> list[FieldError]:
 
 def scaled(value: Any) -> int:
     """The number of an int-or-percent as far as zero is concerned."""
-    return int(value[:-1]) if isinstance(value, str) and value[:-1].isdigit() else value if isinstance(value, int) else 0
+    if isinstance(value, str):
+        return int(value[:-1]) if value[:-1].isdigit() else 0
+    return value if isinstance(value, int) else 0
 
 
 def template_labels(spec: Object) -> Any:
@@ -234,9 +236,7 @@ class StatefulSetStrategy(Workload):
         found: list[FieldError] = []
         policy = spec.get("podManagementPolicy", "")
         if policy not in ("OrderedReady", "Parallel"):
-            found.append(
-                invalid("spec.podManagementPolicy", policy, 'must be \'OrderedReady\' or \'Parallel\'')
-            )
+            found.append(invalid("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'"))
         found += self._update_strategy(spec.get("updateStrategy") or {})
         found += non_negative(spec.get("replicas"), "spec.replicas")
         found += non_negative(spec.get("minReadySeconds"), "spec.minReadySeconds")

@@ -129,7 +129,8 @@ def _metric(metric: Object) -> str:
     if target.get("averageUtilization") is not None:
         return f"{name}: <unknown>/{target['averageUtilization']}%"
     if target.get("averageValue") is not None:
-        return f"<unknown>/{target['averageValue']} (avg)" if kind != "Resource" else f"{name}: <unknown>/{target['averageValue']}"
+        average = f"<unknown>/{target['averageValue']}"
+        return f"{average} (avg)" if kind != "Resource" else f"{name}: {average}"
     return f"<unknown>/{target.get('value')}"
 
 

@@ -25,6 +25,7 @@ ORPHAN_WARNING = (
     "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or "
     "set propagationPolicy=Orphan to suppress this warning"
 )
+FIXED = ("completions", "selector", "template", "completionMode", "podFailurePolicy", "backoffLimitPerIndex")
 RESTART = ("OnFailure", "Never")
 CRON_NAME_LIMIT = 52
 """A Job's name gets eleven more characters and must still fit a label."""
@@ -80,7 +81,7 @@ class JobStrategy(Strategy):
             return
         labels = spec["template"].setdefault("metadata", {}).setdefault("labels", {})
         for label, source in JOB_LABELS:
-            labels[label] = metadata[source]
+            labels[label] = metadata.get(source, "")
         selector = spec.setdefault("selector", {})
         selector.setdefault("matchLabels", {})[JOB_LABELS[0][0]] = metadata["uid"]
 
@@ -90,7 +91,7 @@ class JobStrategy(Strategy):
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
         found = self.validate(obj, context)
         new, before = obj["spec"], old["spec"]
-        for name in ("completions", "selector", "template", "completionMode", "podFailurePolicy", "backoffLimitPerIndex"):
+        for name in FIXED:
             if new.get(name) != before.get(name):
                 found.append(immutable(f"spec.{name}", new.get(name)))
         return found
@@ -149,7 +150,7 @@ def _part_error(part: str, index: int) -> str:
     low, high = CRON_FIELDS[index]
     span, _, step = part.partition("/")
     if step and not step.isdigit():
-        return f"failed to parse int from {step}: strconv.Atoi: parsing \"{step}\": invalid syntax"
+        return f'failed to parse int from {step}: strconv.Atoi: parsing "{step}": invalid syntax'
     if step == "0":
         return f"step of range should be a positive number: {part}"
     if span in ("*", "?"):
@@ -162,7 +163,7 @@ def _part_error(part: str, index: int) -> str:
         elif end.isdigit():
             numbers.append(int(end))
         else:
-            return f"failed to parse int from {end}: strconv.Atoi: parsing \"{end}\": invalid syntax"
+            return f'failed to parse int from {end}: strconv.Atoi: parsing "{end}": invalid syntax'
     if numbers[0] < low:
         return f"beginning of range ({numbers[0]}) below minimum ({low}): {part}"
     if numbers[-1] > high:
@@ -200,7 +201,8 @@ class CronJobStrategy(Strategy):
         elif cron_error(schedule):
             found.append(invalid("spec.schedule", schedule, cron_error(schedule)))
         if "TZ" in schedule:
-            found.append(invalid("spec.schedule", schedule, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"))
+            why = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
+            found.append(invalid("spec.schedule", schedule, why))
         found += non_negative(spec.get("startingDeadlineSeconds"), "spec.startingDeadlineSeconds")
         policies = ("Allow", "Forbid", "Replace")
         if spec.get("concurrencyPolicy") not in policies:
@@ -223,7 +225,13 @@ def _time_zone(zone: str | None) -> list[FieldError]:
     if not zone:
         return [invalid("spec.timeZone", zone, "must be a non-empty string or nil")]
     if zone.lower() == "local":
-        return [invalid("spec.timeZone", zone, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones")]
+        return [
+            invalid(
+                "spec.timeZone",
+                zone,
+                "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones",
+            )
+        ]
     try:
         zoneinfo.ZoneInfo(zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
@@ -292,8 +300,28 @@ CRON_COLUMNS = (
 )
 
 KINDS: tuple[Kind, ...] = (
-    Kind(GROUP, "v1", "CronJob", "cronjobs", True, CronJobStrategy(), short_names=("cj",), categories=("all",),
-         columns=CRON_COLUMNS, subresources=(STATUS_SUBRESOURCE,)),
-    Kind(GROUP, "v1", "Job", "jobs", True, JobStrategy(), categories=("all",), columns=JOB_COLUMNS,
-         selectable_fields=("status.successful",), subresources=(STATUS_SUBRESOURCE,)),
+    Kind(
+        GROUP,
+        "v1",
+        "CronJob",
+        "cronjobs",
+        True,
+        CronJobStrategy(),
+        short_names=("cj",),
+        categories=("all",),
+        columns=CRON_COLUMNS,
+        subresources=(STATUS_SUBRESOURCE,),
+    ),
+    Kind(
+        GROUP,
+        "v1",
+        "Job",
+        "jobs",
+        True,
+        JobStrategy(),
+        categories=("all",),
+        columns=JOB_COLUMNS,
+        selectable_fields=("status.successful",),
+        subresources=(STATUS_SUBRESOURCE,),
+    ),
 )

@@ -25,11 +25,10 @@ def set_condition(status: Object, name: str, value: str, reason: str, message: s
     """Add or replace a condition; its time moves when its status does."""
     conditions = status.get("conditions") or []
     known = next((c for c in conditions if c.get("type") == name), None)
-    moved = known is None or known.get("status") != value
     entry = {
         "type": name,
         "status": value,
-        "lastTransitionTime": now if moved else known["lastTransitionTime"],
+        "lastTransitionTime": known["lastTransitionTime"] if known and known.get("status") == value else now,
         "reason": reason,
         "message": message,
     }
@@ -242,7 +241,8 @@ def _selectable(fields: Any, path: str, version: Object) -> list[FieldError]:
                 invalid(
                     at,
                     where,
-                    "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.",
+                    "must point to a field of type string, boolean or integer. "
+                    "Enum string fields and strings with formats are allowed.",
                 )
             )
         if where in seen:

@@ -94,7 +94,8 @@ class BindingStrategy(_RbacStrategy):
         found = self.validate(obj, context)
         if obj.get("roleRef") != old.get("roleRef"):
             reference = obj.get("roleRef") or {}
-            shown = {"APIGroup": reference.get("apiGroup"), "Kind": reference.get("kind"), "Name": reference.get("name")}
+            names = (("APIGroup", "apiGroup"), ("Kind", "kind"), ("Name", "name"))
+            shown = {title: reference.get(name) for title, name in names}
             found.append(invalid("roleRef", shown, "cannot change roleRef"))
         return found
 

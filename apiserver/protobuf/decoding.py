@@ -6,7 +6,7 @@ import base64
 import struct
 from typing import Any
 
-from apiserver.protobuf.messages import Message, WireField
+from apiserver.protobuf.messages import WIRE_TYPES, Message, WireField
 from apiserver.protobuf.special import SPECIAL
 from apiserver.protobuf.wire import (
     FIXED64,
@@ -24,7 +24,6 @@ from apiserver.protobuf.wire import (
 MAX_DEPTH = 100
 """Messages within messages (the limit of Google's own C++, Java and Python readers); we use three frames a level."""
 _ZERO: dict[str, Any] = {"string": "", "bytes": "", "bool": False, "int32": 0, "int64": 0, "double": 0.0, "raw": b""}
-_WIRE_TYPES = {"string": LENGTH, "bytes": LENGTH, "raw": LENGTH, "double": FIXED64}
 
 
 def read_message(
@@ -37,8 +36,13 @@ def read_message(
     if depth > MAX_DEPTH:
         raise ProtobufError(f"proto: messages are nested more than {MAX_DEPTH} deep")
     found: dict[str, Any] = {} if into is None else into
-    fields = plan.by_number
+    fields, texts = plan.by_number, plan.texts
     while pos < end:
+        name = texts.get(data[pos])
+        if name is not None:  # a text with a tag of one byte, the most frequent field by far
+            start, pos = read_length(data, pos + 1, end)
+            found[name] = data[start:pos].decode("utf-8", "replace")
+            continue
         number, kind, pos = read_tag(data, pos, end, plan.short)
         field = fields.get(number)
         if field is None:
@@ -99,7 +103,7 @@ def _read_entry(field: WireField, data: bytes, pos: int, end: int, depth: int) -
 
 
 def _read_scalar(field: WireField, kind: int, data: bytes, pos: int, end: int, found: dict[str, Any]) -> int:
-    expected = _WIRE_TYPES.get(field.scalar, VARINT)
+    expected = WIRE_TYPES[field.scalar]
     if kind == LENGTH and expected != LENGTH and field.repeated:
         start, stop = read_length(data, pos, end)
         _read_packed(field, expected, data, start, stop, found.setdefault(field.json, []))

@@ -1,5 +1,5 @@
-"""JSON values -> messages, by plan. Fields are written in the order of their numbers, zero values that JSON states
-included: where Go has pointers, present means set."""
+"""JSON values -> messages, by plan. Zero values that JSON states are written too: where Go has pointers, present means
+set. The order of fields is JSON's, which readers of the format do not mind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any
 
 from apiserver.protobuf.messages import Message, WireField
 from apiserver.protobuf.special import SPECIAL
-from apiserver.protobuf.wire import FIXED64, VARINT, ProtobufError, delimited, tag, varint
+from apiserver.protobuf.wire import ProtobufError, delimited, varint
+
+_DELIMITED = frozenset({"string", "bytes", "raw"})
 
 
 def write_message(plan: Message, value: Any) -> bytes:
@@ -24,46 +26,50 @@ def write_message(plan: Message, value: Any) -> bytes:
         value = special[1](value)
     if not isinstance(value, Mapping):
         raise ProtobufError(f"{plan.short} is an object, not {type(value).__name__}")
-    return b"".join(
-        [
-            _embedded(field, value) if field.embedded else _field(field, value[field.json])
-            for field in plan.ordered
-            if field.embedded or value.get(field.json) is not None
-        ]
-    )
-
-
-def _embedded(field: WireField, value: Mapping[str, Any]) -> bytes:
-    assert field.message is not None
-    body = write_message(field.message, value)
-    return delimited(field.number, body) if body else b""
-
-
-def _field(field: WireField, value: Any) -> bytes:
-    if field.mapping:
-        return b"".join(_entry(field, key, item) for key, item in _typed(field, value, Mapping).items())
-    if field.repeated:
-        return b"".join(_single(field, field.number, item) for item in _typed(field, value, (list, tuple)))
-    return _single(field, field.number, value)
+    parts: list[bytes] = []
+    fields = plan.by_json
+    for name, item in value.items():
+        field = fields.get(name)
+        if field is None or item is None:
+            continue
+        if field.repeated:
+            parts += [_single(field, one) for one in _typed(field, item, (list, tuple))]
+        elif field.mapping:
+            parts += [_entry(field, key, one) for key, one in _typed(field, item, Mapping).items()]
+        else:
+            parts.append(_single(field, item))
+    for field in plan.embedded:
+        assert field.message is not None
+        body = write_message(field.message, value)
+        if body:
+            parts += [field.tag, varint(len(body)), body]
+    return b"".join(parts)
 
 
 def _entry(field: WireField, key: str, value: Any) -> bytes:
-    return delimited(field.number, delimited(1, key.encode("utf-8", "replace")) + _single(field, 2, value))
+    """An entry of a map, a message of fields 1 and 2: every map has text, bytes or messages as values."""
+    body = delimited(1, key.encode("utf-8", "replace")) + delimited(2, _content(field, value))
+    return field.tag + varint(len(body)) + body
 
 
-def _single(field: WireField, number: int, value: Any) -> bytes:
+def _single(field: WireField, value: Any) -> bytes:
+    scalar = field.scalar
+    if field.message is not None or scalar in _DELIMITED:
+        body = _content(field, value)
+        return field.tag + varint(len(body)) + body
+    if scalar == "double":
+        return field.tag + struct.pack("<d", _typed(field, value, (int, float)))
+    return field.tag + varint(int(_typed(field, value, (bool, int))))
+
+
+def _content(field: WireField, value: Any) -> bytes:
+    """What stands after the length."""
     if field.message is not None:
-        return delimited(number, write_message(field.message, value))
-    match field.scalar:
-        case "string":
-            return delimited(number, _typed(field, value, str).encode("utf-8", "replace"))
-        case "bytes":
-            return delimited(number, _bytes(field, value))
-        case "raw":
-            return delimited(number, value)
-        case "double":
-            return tag(number, FIXED64) + struct.pack("<d", _typed(field, value, (int, float)))
-    return tag(number, VARINT) + varint(int(_typed(field, value, (bool, int))))
+        return write_message(field.message, value)
+    if field.scalar == "string":
+        text: str = _typed(field, value, str)
+        return text.encode("utf-8", "replace")
+    return value if field.scalar == "raw" else _bytes(field, value)
 
 
 def _bytes(field: WireField, value: Any) -> bytes:

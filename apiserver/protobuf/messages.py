@@ -5,10 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 
+from apiserver.protobuf.wire import FIXED64, LENGTH, VARINT, tag
 from apiserver.schema.registry import wire
 
 META = "k8s.io.apimachinery.pkg.apis.meta.v1."
-SCALARS = frozenset({"string", "bool", "bytes", "int32", "int64", "double"})
+WIRE_TYPES = {
+    "string": LENGTH,
+    "bytes": LENGTH,
+    "raw": LENGTH,
+    "bool": VARINT,
+    "int32": VARINT,
+    "int64": VARINT,
+    "double": FIXED64,
+}
+"""Every scalar type, and how it is written. `raw` is ours: bytes that stay bytes."""
 EMBEDDED = frozenset(
     {
         "deviceConfiguration",
@@ -72,16 +82,21 @@ class WireField:
     repeated: bool
     mapping: bool
     embedded: bool
+    tag: bytes
+    """What stands before each value."""
 
 
 @dataclass(slots=True)
 class Message:
-    """A message: its fields by number (decoding) and in the order of the numbers (encoding)."""
+    """A message: its fields by number (decoding) and by JSON name (encoding). `texts` are the fields of one text each,
+    by their tags: most of what there is to read."""
 
     name: str
     short: str
     by_number: dict[int, WireField] = field(default_factory=dict)
-    ordered: list[WireField] = field(default_factory=list)
+    by_json: dict[str, WireField] = field(default_factory=dict)
+    texts: dict[int, str] = field(default_factory=dict)
+    embedded: list[WireField] = field(default_factory=list)
 
 
 @cache
@@ -101,15 +116,20 @@ class _Builder:
             return _PLANS[name]
         fields = wire()[name]
         plan = _PLANS[name] = Message(name, name.rpartition(".")[2])
-        for number, (json, kind) in sorted(fields.items(), key=lambda item: int(item[0])):
+        for number, (json, kind) in fields.items():
             found = self.field(plan, int(number), json, kind)
             plan.by_number[found.number] = found
-            plan.ordered.append(found)
+            if found.embedded:
+                plan.embedded.append(found)
+            else:
+                plan.by_json[found.json] = found
+            if kind == "string":
+                plan.texts[found.number << 3 | LENGTH] = found.json
         return plan
 
     def field(self, plan: Message, number: int, json: str, kind: str) -> WireField:
         base = kind.removeprefix("*").removeprefix("map:")
-        held = None if base in SCALARS else self.build(base)
+        held = None if base in WIRE_TYPES else self.build(base)
         return WireField(
             number=number,
             json=_json_name(plan.short, json),
@@ -118,6 +138,7 @@ class _Builder:
             repeated=kind.startswith("*"),
             mapping=kind.startswith("map:"),
             embedded=held is not None and json in EMBEDDED,
+            tag=tag(number, LENGTH if kind.startswith("map:") else WIRE_TYPES.get(base, LENGTH)),
         )
 
 

@@ -77,11 +77,14 @@ def signed32(value: int) -> int:
     return value - (1 << 32) if value & _SIGN32 else value
 
 
+_SMALL = [bytes((value,)) for value in range(0x80)]
+
+
 def varint(value: int) -> bytes:
     """A value as a varint; negative ones take ten bytes."""
+    if 0 <= value < 0x80:
+        return _SMALL[value]
     value &= _BITS64
-    if value < 0x80:
-        return bytes((value,))
     found = bytearray()
     while value >= 0x80:
         found.append(value & 0x7F | 0x80)

@@ -61,16 +61,18 @@ def _create(connection: Connection) -> None:
 
 def upgrade(engine: Engine, version: str | None) -> None:
     """Run the migrations. Raises NewerDatabase for a revision that we do not know."""
-    from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
+
+    from alembic import command
 
     config = Config()
     config.set_main_option("script_location", str(scripts()))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if version is not None and version not in known:
         raise NewerDatabase(
-            f"the database has schema revision {version}, this miniplane knows up to {HEAD}: it belongs to a newer version"
+            f"the database has schema revision {version}, this miniplane knows up to {HEAD}: "
+            "it belongs to a newer version"
         )
     with engine.connect() as connection:
         config.attributes["connection"] = connection

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,14 @@ from apiserver.storage.types import Claim, Compacted, Event, Key, Record, Unavai
 from apiserver.storage.watch import Hub, View, Watcher, transition
 from apiserver.storage.writer import Group, Task, Writer
 
+# the class below has a method called `list`
+Answers = list[tuple[Any, Any]]
+Events = list[Event]
+Frames = list[bytes]
+Listeners = list[Callable[[Event], None]]
+Names = list[str]
+Records = list[Record]
+Writes = list[Write]
 PAGE = 1000
 SWITCH_INTERVAL = 0.0005
 """Seconds. The loop and the writer hand each other the interpreter for every batch; Python's default of 5 ms would be
@@ -119,7 +128,7 @@ class Store:
         self.writer = Writer(engine, loop, self._deliver, self._bounds)
         self._baseline: dict[Key, Record] | None = None
         self.closed = False
-        self.listeners: dict[str, list[Callable[[Event], None]]] = {}  # called for every change of a resource
+        self.listeners: dict[str, Listeners] = {}  # called for every change of a resource
         self.shared = engine.dialect.name == "postgresql"
 
     @classmethod
@@ -210,7 +219,7 @@ class Store:
         collection = self._collections.get(resource)
         return len(collection.records) if collection is not None else 0
 
-    def resources(self) -> list[str]:
+    def resources(self) -> Names:
         """Every resource that has had an object."""
         return list(self._collections)
 
@@ -223,14 +232,14 @@ class Store:
         """Who holds what in a space of claims."""
         return self._claims.get(space, {})
 
-    async def submit(self, writes: Sequence[Write]) -> list[Record]:
+    async def submit(self, writes: Sequence[Write]) -> Records:
         """Commit some writes together: the new records.
 
         Raises Exists, Stale, ClaimTaken or Unavailable; then nothing was written.
         """
         if self.closed:
             raise Unavailable("the server is shutting down")
-        done: asyncio.Future[list[Record]] = self._loop.create_future()
+        done: asyncio.Future[Records] = self._loop.create_future()
         self.writer.put(Group(writes, done))
         return await done
 
@@ -239,7 +248,7 @@ class Store:
         self.writer.put(Task(run, done))
         return await done
 
-    def _deliver(self, events: list[Event], answers: list[tuple[Any, Any]]) -> None:
+    def _deliver(self, events: Events, answers: Answers) -> None:
         """On the loop, after the commit: readers and watchers first, then the one who asked."""
         self.apply(events)
         for done, result in answers:
@@ -301,9 +310,9 @@ class Store:
         """
         if since < self.compacted:
             raise Compacted(since, self.compacted)
-        frames: list[bytes] = []
+        frames: Frames = []
         while since < self.hub.ring_start:
-            page, since = await self._in_writer(lambda connection, start=since: self._page(connection, start))
+            page, since = await self._in_writer(partial(self._page, since=since))
             for change in page:
                 key = change.record.key
                 if key.resource == resource and namespace in ("", key.namespace):
@@ -315,7 +324,7 @@ class Store:
             watcher.prepend(frames)
         return watcher
 
-    def _page(self, connection: Connection, since: int) -> tuple[list[Event], int]:
+    def _page(self, connection: Connection, since: int) -> tuple[Events, int]:
         """A page of the log after `since`, and the revision it reaches."""
         if since < self.writer.compacted:
             raise Compacted(since, self.writer.compacted)
@@ -323,14 +332,14 @@ class Store:
         events = [log.event_of(row) for row in connection.execute(statement)]
         return events, events[-1].revision if events else self.writer.revision
 
-    async def snapshot(self, resource: str, namespace: str, revision: int) -> list[Record]:
+    async def snapshot(self, resource: str, namespace: str, revision: int) -> Records:
         """A collection as it was at an older revision: later changes taken back. Raises Compacted."""
         if revision < self.compacted:
             raise Compacted(revision, self.compacted)
         before: dict[Key, Record | None] = {}
         since = revision
         while since < self.hub.ring_start:
-            page, since = await self._in_writer(lambda connection, start=since: self._page(connection, start))
+            page, since = await self._in_writer(partial(self._page, since=since))
             _first_previous(page, before)
         now = {record.key: record for record in self.list(resource, namespace)}
         _first_previous((change for change in self.hub.ring if change.revision > since), before)
@@ -359,7 +368,7 @@ class Store:
     async def reset(self) -> None:
         """Go back to the baseline: what came since is deleted, what went is put back, with proper events."""
         baseline = self._baseline or {}
-        writes: list[Write] = []
+        writes: Writes = []
         for collection in self._collections.values():
             for record in collection.records.values():
                 kept = baseline.get(record.key)

@@ -30,7 +30,7 @@ class Quantity:
     @classmethod
     def parse(cls, value: str | int | float) -> Quantity:
         """Raises ValueError with apimachinery's message."""
-        return _parse(value if isinstance(value, str) else format(value, "d") if isinstance(value, int) else repr(value))
+        return _parse(value if isinstance(value, str) else repr(value))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Quantity) and self.amount == other.amount
