@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from controllers import (
     clusterroleaggregation,
+    deployment,
     endpoints,
     endpointslice,
     endpointslicemirroring,
     garbagecollector,
     namespace,
     namespacedefaults,
+    replicaset,
     serviceaccounttoken,
 )
 
@@ -22,5 +24,8 @@ CONTROLLERS = [
     namespacedefaults.ROOT_CAS,
     serviceaccounttoken.CONTROLLER,
     clusterroleaggregation.CONTROLLER,
+    deployment.CONTROLLER,
+    replicaset.CONTROLLER,
+    replicaset.REPLICATION,
     garbagecollector.CONTROLLER,
 ]

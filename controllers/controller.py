@@ -109,10 +109,10 @@ class Loop:
             if error.code not in (404, 409):
                 raise
             return
-        if answer.get("kind") == "Status":
-            self.informers.forget(resource, obj)
-        elif (answer.get("metadata") or {}).get("deletionTimestamp"):
+        if answer.get("kind") != "Status" and (answer.get("metadata") or {}).get("deletionTimestamp"):
             self.informers.observe(resource, answer)
+        else:
+            self.informers.forget(resource, obj)
 
     # running
 

@@ -51,6 +51,8 @@ def dump(value: Any, go_type: str, structs: Mapping[str, Fields], typed: bool = 
         if value is None:
             return head + "<nil>"
         return head + "[" + " ".join(dump(item, go_type[2:], structs, typed=False) for item in value) + "]"
+    if go_type == "v1.ResourceList":
+        return head + _dump_map(value, "resource.Quantity", structs)
     if go_type.startswith("map["):
         return head + _dump_map(value, go_type[go_type.index("]") + 1 :], structs)
     if go_type in structs:
@@ -73,7 +75,7 @@ def _dump_struct(value: Mapping[str, Any], fields: Fields, structs: Mapping[str,
     return "{" + " ".join(shown) + "}"
 
 
-ZERO = {"bool": "false", "int32": "0", "int64": "0", "int": "0"}
+ZERO = dict.fromkeys(("int32", "int64", "int", "uint64", "intstr.Type", "resource.Scale"), "0") | {"bool": "false"}
 
 
 def _scalar(value: Any, go_type: str) -> str:
