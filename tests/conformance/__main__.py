@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.conformance import replay
 
@@ -17,29 +18,39 @@ def main() -> int:
     parser.add_argument("--write-known-failures", action="store_true", help="rewrite known_failures.txt from this run")
     arguments = parser.parse_args()
     chosen = replay.cases(arguments.only, [area for area in arguments.areas.split(",") if area])
-    results = []
-    with replay.server() as server:
-        for case in chosen:
-            results.append((case, replay.faults(server, case)))
-            _print(*results[-1], arguments.verbose)
+    areas = sorted({case.area for case in chosen})
+    with ThreadPoolExecutor(len(areas) or 1) as pool:  # a server for each area; cases mostly wait
+        parts = pool.map(lambda area: _play([case for case in chosen if case.area == area], arguments.verbose), areas)
+        results = [result for part in parts for result in part]
     if arguments.write_known_failures:
         replay.write_known_failures([case.name for case, faults in results if faults])
     _scoreboard(results)
     return 0 if results and not any(faults for _, faults in results) else 1
 
 
+Results = list[tuple[replay.Case, list[replay.Fault]]]
+
+
+def _play(chosen: list[replay.Case], verbose: bool) -> Results:
+    found: Results = []
+    with replay.server() as server:
+        for case in chosen:
+            found.append((case, replay.faults(server, case)))
+            _print(*found[-1], verbose)
+    return found
+
+
 def _print(case: replay.Case, faults: list[replay.Fault], verbose: bool) -> None:
     if not faults:
         return
-    print(f"FAIL {case.area}/{case.name}")
+    lines = [f"FAIL {case.area}/{case.name}"]
     for fault in faults[: None if verbose else 2]:
-        print(f"  {fault.request}")
-        for line in fault.differences[: 40 if verbose else 4]:
-            print(f"    {line}")
-    sys.stdout.flush()
+        lines.append(f"  {fault.request}")
+        lines += [f"    {line}" for line in fault.differences[: 40 if verbose else 4]]
+    print("\n".join(lines), flush=True)
 
 
-def _scoreboard(results: list[tuple[replay.Case, list[replay.Fault]]]) -> None:
+def _scoreboard(results: Results) -> None:
     for area in sorted({case.area for case, _ in results}):
         outcomes = [not faults for case, faults in results if case.area == area]
         share = 100 * sum(outcomes) / len(outcomes)

@@ -77,7 +77,7 @@ def server() -> Iterator[conform.Server]:
     directory = Path(tempfile.mkdtemp(prefix="miniplane-conformance-"))
     tokens = directory / "tokens.csv"
     tokens.write_text(TOKENS)
-    plane = Plane.start("--nodes", "0", *_extra(), "--token-auth-file", str(tokens), directory=directory / "data")
+    plane = Plane.start("--nodes", "0", "--token-auth-file", str(tokens), directory=directory / "data")
     try:
         yield conform.Server(plane.url, "admintoken", str(plane.directory / "pki" / "ca.crt"), False)
     finally:
@@ -98,7 +98,3 @@ def faults(server: conform.Server, case: Case) -> list[Fault]:
         if differences:
             found.append(Fault(str(wanted.get("request")), differences))
     return found
-
-
-def _extra() -> list[str]:
-    return ["--no-controllers"]
