@@ -26,11 +26,12 @@ class EndpointSliceStrategy(Strategy):
                 port["protocol"] = "TCP"
 
     def prepare_for_create(self, obj: Object, context: Context) -> None:
-        for endpoint in obj.get("endpoints") or ():
-            endpoint.pop("deprecatedTopology", None)
+        _drop_topology(obj)
 
     def prepare_for_update(self, obj: Object, old: Object, context: Context) -> None:
         """A change of labels counts as a generation too: they say which Service the slice belongs to."""
+        if (obj.get("endpoints") or []) != (old.get("endpoints") or []):
+            _drop_topology(obj)
         metadata, before = obj["metadata"], old["metadata"]
         if (metadata.get("labels") or {}) != (before.get("labels") or {}):
             metadata["generation"] = before.get("generation", 0) + 1
@@ -53,6 +54,12 @@ class EndpointSliceStrategy(Strategy):
             for place, address in enumerate(endpoint.get("addresses") or ()):
                 found += rules.ip_warnings(f"endpoints[{index}].addresses[{place}]", address)
         return found
+
+
+def _drop_topology(obj: Object) -> None:
+    """v1 clients cannot write what v1beta1 had."""
+    for endpoint in obj.get("endpoints") or ():
+        endpoint.pop("deprecatedTopology", None)
 
 
 def _validate(obj: Object, known: frozenset[str]) -> list[FieldError]:
