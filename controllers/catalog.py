@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from controllers import (
     clusterroleaggregation,
+    daemonset,
     deployment,
+    disruption,
     endpoints,
     endpointslice,
     endpointslicemirroring,
     garbagecollector,
+    job,
     namespace,
     namespacedefaults,
     replicaset,
+    resourcequota,
     serviceaccounttoken,
+    statefulset,
+    ttlafterfinished,
+    volumebinding,
 )
 
 CONTROLLERS = [
@@ -27,5 +34,12 @@ CONTROLLERS = [
     deployment.CONTROLLER,
     replicaset.CONTROLLER,
     replicaset.REPLICATION,
+    statefulset.CONTROLLER,
+    daemonset.CONTROLLER,
+    job.CONTROLLER,
+    ttlafterfinished.CONTROLLER,
+    disruption.CONTROLLER,
+    resourcequota.CONTROLLER,
+    volumebinding.CONTROLLER,
     garbagecollector.CONTROLLER,
 ]
