@@ -88,15 +88,15 @@ class WireField:
 
 @dataclass(slots=True)
 class Message:
-    """A message: its fields by number (decoding) and by JSON name (encoding). `texts` are the fields of one text each,
-    by their tags: most of what there is to read."""
+    """A message: its fields by number (decoding) and by JSON name (encoding). `texts` are the fields of one text
+    each, by their tags of one byte: most of what there is to read."""
 
     name: str
     short: str
-    by_number: dict[int, WireField] = field(default_factory=dict)
-    by_json: dict[str, WireField] = field(default_factory=dict)
-    texts: dict[int, str] = field(default_factory=dict)
-    embedded: list[WireField] = field(default_factory=list)
+    by_number: dict[int, WireField] = field(default_factory=dict, repr=False)
+    by_json: dict[str, WireField] = field(default_factory=dict, repr=False)
+    texts: dict[int, str] = field(default_factory=dict, repr=False)
+    embedded: list[WireField] = field(default_factory=list, repr=False)
 
 
 @cache
@@ -123,7 +123,7 @@ class _Builder:
                 plan.embedded.append(found)
             else:
                 plan.by_json[found.json] = found
-            if kind == "string":
+            if kind == "string" and len(found.tag) == 1:
                 plan.texts[found.number << 3 | LENGTH] = found.json
         return plan
 

@@ -46,7 +46,7 @@ def test_embedded_structs_stand_one_level_higher_in_json() -> None:
     }
     assert codec.decode(codec.encode(pod)) == pod
     # Volume{1: name, 2: VolumeSource{19: configMap{1: LocalObjectReference{1: name}, 4: optional}}}
-    assert b"\n\x01v\x12\x0a\x9a\x01\x07\n\x03\n\x01c \x01" in codec.encode(pod)
+    assert b"\n\x01v\x12\x0a\x9a\x01\x07 \x01\n\x03\n\x01c" in codec.encode(pod)
 
 
 @pytest.mark.parametrize(
