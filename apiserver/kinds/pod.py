@@ -7,7 +7,7 @@ from typing import Any
 
 from apiserver.field import FieldError
 from apiserver.kinds.kind import STATUS, Context, Kind, Object, Strategy, Subresource
-from apiserver.kinds.pod_columns import COLUMNS
+from apiserver.kinds.pod_columns import COLUMNS, row_conditions
 from apiserver.kinds.pod_defaults import default_pod, default_pod_spec
 from apiserver.kinds.pod_validation import validate_pod_template
 from apiserver.kinds.pods import creation, spec, status, update
@@ -136,6 +136,7 @@ KINDS: tuple[Kind, ...] = (
         short_names=("po",),
         categories=("all",),
         columns=COLUMNS,
+        row_conditions=row_conditions,
         selectable_fields=FIELDS,
         subresources=SUBRESOURCES,
     ),

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from apiserver.kinds.kind import Column, Object
 from apiserver.table import AGE, since
 
+FINISHED = ("Succeeded", "Failed")
 
-def _state(status: Object) -> tuple[str, Object]:
-    for name in ("terminated", "waiting", "running"):
-        found = (status.get("state") or {}).get(name)
-        if found is not None:
-            return name, found
-    return "", {}
+
+@dataclass(slots=True)
+class _Summary:
+    """What the statuses of a pod's containers add up to."""
+
+    reason: str
+    ready: int = 0
+    restarts: int = 0
+    restarted: str = ""
+
+    def count(self, container: Object) -> None:
+        """Add a container's restarts."""
+        self.restarts += container.get("restartCount", 0)
+        ended = (container.get("lastState") or {}).get("terminated") or {}
+        self.restarted = max(self.restarted, ended.get("finishedAt") or "")
+
+
+def _state(container: Object, name: str) -> Any:
+    return (container.get("state") or {}).get(name)
 
 
 def _ended(state: Object) -> str:
@@ -24,92 +39,107 @@ def _ended(state: Object) -> str:
     return f"ExitCode:{state.get('exitCode', 0)}"
 
 
-def _restartable(spec: Object) -> set[str]:
-    return {c["name"] for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"}
-
-
-def _initializing(spec: Object, status: Object) -> str:
-    """The reason while init containers run; "" once they are done."""
-    sidecars = _restartable(spec)
-    total = len(spec.get("initContainers") or ())
-    for index, container in enumerate(status.get("initContainerStatuses") or ()):
-        name, state = _state(container)
-        if name == "terminated" and state.get("exitCode", 0) == 0:
-            continue
-        if container.get("name") in sidecars and container.get("started"):
-            continue
-        if name == "terminated":
-            return f"Init:{_ended(state)}"
-        if name == "waiting" and state.get("reason") and state["reason"] != "PodInitializing":
-            return f"Init:{state['reason']}"
-        return f"Init:{index}/{total}"
-    return ""
-
-
-def _running(status: Object, reason: str) -> str:
-    has_running = False
-    for container in reversed(status.get("containerStatuses") or ()):
-        name, state = _state(container)
-        if name == "waiting" and state.get("reason"):
-            reason = state["reason"]
-        elif name == "terminated":
-            reason = _ended(state)
-        elif container.get("ready") and name == "running":
-            has_running = True
-    if reason == "Completed" and has_running:
-        return "Running" if _condition(status, "Ready") else "NotReady"
-    return reason
+def _sidecars(spec: Object) -> set[str]:
+    return {c.get("name", "") for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"}
 
 
 def _condition(status: Object, name: str) -> bool:
     return any(c.get("type") == name and c.get("status") == "True" for c in status.get("conditions") or ())
 
 
-def reason(obj: Object) -> str:
-    """The STATUS cell."""
-    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+def _phase(status: Object) -> str:
     text = status.get("reason") or status.get("phase") or ""
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "SchedulingGated":
             text = "SchedulingGated"
-    initializing = _initializing(spec, status)
-    initialized = _condition(status, "Initialized")
-    if initializing and not initialized:
-        text = initializing
-    else:
-        text = _running(status, text)
-    if obj["metadata"].get("deletionTimestamp"):
-        if status.get("reason") == "NodeLost":
-            return "Unknown"
-        if status.get("phase") not in ("Succeeded", "Failed"):
-            return "Terminating"
     return str(text)
 
 
-def _ready(obj: Object) -> str:
+def _init_reason(container: Object, index: int, total: int) -> str:
+    """Why the pod waits at this init container."""
+    terminated, waiting = _state(container, "terminated"), _state(container, "waiting") or {}
+    if terminated is not None:
+        return f"Init:{_ended(terminated)}"
+    if waiting.get("reason") and waiting["reason"] != "PodInitializing":
+        return f"Init:{waiting['reason']}"
+    return f"Init:{index}/{total}"
+
+
+def _summary(obj: Object) -> _Summary:
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
-    sidecars = _restartable(spec)
-    total = len(spec.get("containers") or ()) + len(sidecars)
-    ready = sum(1 for c in status.get("containerStatuses") or () if c.get("ready") and _state(c)[0] == "running")
-    ready += sum(
-        1
-        for c in status.get("initContainerStatuses") or ()
-        if c.get("name") in sidecars and c.get("started") and c.get("ready")
-    )
-    return f"{ready}/{total}"
+    found, beside = _Summary(_phase(status)), _Summary("")
+    sidecars, initializing = _sidecars(spec), False
+    for index, container in enumerate(status.get("initContainerStatuses") or ()):
+        found.count(container)
+        sidecar = container.get("name") in sidecars
+        if sidecar:
+            beside.count(container)
+        terminated = _state(container, "terminated")
+        if terminated is not None and terminated.get("exitCode", 0) == 0:
+            continue
+        if sidecar and container.get("started"):
+            found.ready += bool(container.get("ready"))
+            continue
+        found.reason = _init_reason(container, index, len(spec.get("initContainers") or ()))
+        initializing = True
+        break
+    if not initializing or _condition(status, "Initialized"):
+        found.restarts, found.restarted = beside.restarts, beside.restarted
+        _add_containers(found, status)
+    return found
+
+
+def _add_containers(found: _Summary, status: Object) -> None:
+    running = False
+    for container in reversed(status.get("containerStatuses") or ()):
+        found.count(container)
+        terminated, waiting = _state(container, "terminated"), _state(container, "waiting") or {}
+        if waiting.get("reason"):
+            found.reason = str(waiting["reason"])
+        elif terminated is not None:
+            found.reason = _ended(terminated)
+        elif container.get("ready") and _state(container, "running") is not None:
+            running = True
+            found.ready += 1
+    if found.reason == "Completed" and running:
+        found.reason = "Running" if _condition(status, "Ready") else "NotReady"
+
+
+def reason(obj: Object) -> str:
+    """The STATUS cell."""
+    status = obj.get("status") or {}
+    if obj["metadata"].get("deletionTimestamp"):
+        if status.get("reason") == "NodeLost":
+            return "Unknown"
+        if status.get("phase") not in FINISHED:
+            return "Terminating"
+    return _summary(obj).reason
+
+
+def _ready(obj: Object) -> str:
+    spec = obj.get("spec") or {}
+    return f"{_summary(obj).ready}/{len(spec.get('containers') or ()) + len(_sidecars(spec))}"
 
 
 def _restarts(obj: Object) -> str:
-    spec, status = obj.get("spec") or {}, obj.get("status") or {}
-    sidecars = _restartable(spec)
-    statuses = list(status.get("containerStatuses") or ())
-    statuses += [c for c in status.get("initContainerStatuses") or () if c.get("name") in sidecars]
-    if _initializing(spec, status) and not _condition(status, "Initialized"):
-        statuses = list(status.get("initContainerStatuses") or ())
-    count = sum(c.get("restartCount", 0) for c in statuses)
-    times = [((c.get("lastState") or {}).get("terminated") or {}).get("finishedAt") for c in statuses]
-    known = [when for when in times if when]
-    return f"{count} ({since(max(known))} ago)" if count and known else str(count)
+    found = _summary(obj)
+    if found.restarts and found.restarted:
+        return f"{found.restarts} ({since(found.restarted)} ago)"
+    return str(found.restarts)
+
+
+_OUTCOMES = {
+    "Succeeded": "The pod has completed successfully.",
+    "Failed": "The pod failed.",
+}
+
+
+def row_conditions(obj: Object) -> list[Object]:
+    """Conditions of the Table row: kubectl leaves finished pods out of some views."""
+    phase = (obj.get("status") or {}).get("phase", "")
+    if phase not in _OUTCOMES:
+        return []
+    return [{"type": "Completed", "status": "True", "reason": phase, "message": _OUTCOMES[phase]}]
 
 
 def _ip(obj: Object) -> str:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from functools import lru_cache, total_ordering
 
-_PATTERN = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?([A-Za-z]*(?:[+-]?\d+)?)")
+_PATTERN = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?([A-Za-z]*(?:[+-]?[0-9]+)?)")
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BY_EXPONENT = {exponent: suffix for suffix, exponent in _DECIMAL.items()}
-_EXPONENT = re.compile(r"[eE]([+-]?\d+)")
+_EXPONENT = re.compile(r"[eE]([+-]?[0-9]+)")
 FORMAT_ERROR = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 SUFFIX_ERROR = "unable to parse quantity's suffix"
 LARGEST = Decimal(2**63 - 1)

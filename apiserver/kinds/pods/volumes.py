@@ -15,13 +15,12 @@ from apiserver.kinds.pods.checks import (
     each,
     file_mode,
     in_range,
-    local_path,
     named,
     needs,
     no_backsteps,
     optional_one_of,
 )
-from apiserver.kinds.pods.references import VOLUME_FIELDS, field_selector, resource_selector
+from apiserver.kinds.pods.projected import downward_api, keys_to_paths, projected
 from miniplane.apimachinery.quantity import Quantity
 
 Check = Callable[[Object, str, Scope], list[FieldError]]
@@ -111,17 +110,10 @@ def _disk(name: str) -> Check:
     return check
 
 
-def _keys(source: Object, path: str) -> list[FieldError]:
-    found: list[FieldError] = []
-    for index, item in enumerate(source.get("items") or ()):
-        found += _key_at(item, f"{path}.items[{index}]")
-    return found
-
-
 def _files(name: str) -> Check:
     def check(source: Object, path: str, scope: Scope) -> list[FieldError]:
         found = needs(source, path, name) + file_mode(f"{path}.defaultMode", source.get("defaultMode"))
-        return found + _keys(source, path)
+        return found + keys_to_paths(source, path)
 
     return check
 
@@ -285,109 +277,6 @@ def _image(source: Object, path: str, scope: Scope) -> list[FieldError]:
     return found + optional_one_of(f"{path}.pullPolicy", policy or None, PULL_POLICIES)
 
 
-def _downward(source: Object, path: str, scope: Scope) -> list[FieldError]:
-    found = file_mode(f"{path}.defaultMode", source.get("defaultMode"))
-    for item in source.get("items") or ():
-        found += _downward_file(item, path)
-    return found
-
-
-def _downward_file(item: Object, path: str) -> list[FieldError]:
-    found = needs(item, path, "path") + local_path(f"{path}.path", item.get("path", ""))
-    field, resource = item.get("fieldRef"), item.get("resourceFieldRef")
-    if field is not None:
-        found += field_selector(field, VOLUME_FIELDS, f"{path}.fieldRef")
-        if resource is not None:
-            why = "fieldRef and resourceFieldRef can not be specified simultaneously"
-            found.append(invalid(path, "resource", why))
-    elif resource is not None:
-        found += resource_selector(resource, f"{path}.resourceFieldRef", volume=True)
-    else:
-        found.append(required(path, "one of fieldRef and resourceFieldRef is required"))
-    return found + file_mode(f"{path}.mode", item.get("mode"))
-
-
-def _projected(source: Object, path: str, scope: Scope) -> list[FieldError]:
-    found = file_mode(f"{path}.defaultMode", source.get("defaultMode"))
-    paths: set[str] = set()
-    for index, item in enumerate(source.get("sources") or ()):
-        found += _projection(item, path, f"{path}.sources[{index}]", paths)
-        given = [name for name in PROJECTIONS if item.get(name) is not None]
-        if len(given) > 1:
-            why = "may not specify more than 1 volume type per source"
-            found.append(forbidden(f"{path}.sources[{index}]", why))
-    return found
-
-
-PROJECTIONS = ("secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle")
-
-
-def _projection(item: Object, path: str, at: str, paths: set[str]) -> list[FieldError]:
-    found: list[FieldError] = []
-    for name in ("secret", "configMap"):
-        source = item.get(name)
-        if source is not None:
-            found += needs(source, f"{at}.{name}", "name")
-            for index, key in enumerate(source.get("items") or ()):
-                found += _key_at(key, f"{at}.{name}.items[{index}]")
-                found += _taken(paths, key.get("path", ""), path, source.get("name", ""))
-    if item.get("downwardAPI") is not None:
-        for file in item["downwardAPI"].get("items") or ():
-            found += _downward_file(file, f"{at}.downwardAPI")
-            found += _taken(paths, file.get("path", ""), path, file.get("path", ""))
-    if item.get("serviceAccountToken") is not None:
-        found += _token(item["serviceAccountToken"], path, f"{at}.serviceAccountToken")
-    if item.get("clusterTrustBundle") is not None:
-        found += _trust_bundle(item["clusterTrustBundle"], f"{at}.clusterTrustBundle")
-        name = item["clusterTrustBundle"].get("path", "")
-        found += _taken(paths, name, path, name)
-    return found
-
-
-def _key_at(item: Object, at: str) -> list[FieldError]:
-    found = needs(item, at, "key", "path") + local_path(f"{at}.path", item.get("path", ""))
-    return found + file_mode(f"{at}.mode", item.get("mode"))
-
-
-def _taken(paths: set[str], wanted: str, path: str, shown: str) -> list[FieldError]:
-    if wanted and wanted in paths:
-        return [invalid(path, shown, "conflicting duplicate paths")]
-    paths.add(wanted)
-    return []
-
-
-def _token(source: Object, volume: str, path: str) -> list[FieldError]:
-    seconds, found = source.get("expirationSeconds", 3600), []
-    if seconds < 600:
-        found.append(invalid(f"{path}.expirationSeconds", seconds, "may not specify a duration less than 10 minutes"))
-    if seconds > 1 << 32:
-        why = "may not specify a duration larger than 2^32 seconds"
-        found.append(invalid(f"{path}.expirationSeconds", seconds, why))
-    if not source.get("path"):
-        return [*found, required(f"{volume}.path")]
-    return found + local_path(f"{volume}.path", source["path"])
-
-
-def _trust_bundle(source: Object, path: str) -> list[FieldError]:
-    name, signer = source.get("name"), source.get("signerName")
-    found: list[FieldError] = []
-    if name is not None and signer is not None:
-        found.append(invalid(path, source, "only one of name and signerName may be used"))
-    elif name is not None:
-        found += [] if name else [required(f"{path}.name", "must be a valid object name")]
-        if source.get("labelSelector") is not None:
-            why = "labelSelector must be unset if name is specified"
-            found.append(invalid(f"{path}.labelSelector", source["labelSelector"], why))
-    elif signer is not None:
-        found += [] if signer else [required(f"{path}.signerName", "must be a valid signer name")]
-        found += rules.label_selector(source.get("labelSelector"), f"{path}.labelSelector")
-    else:
-        found.append(required(path, "either name or signerName must be specified"))
-    if not source.get("path"):
-        found.append(required(f"{path}.path"))
-    return found + local_path(f"{path}.path", source.get("path", ""))
-
-
 SOURCES: dict[str, Check] = {
     "emptyDir": _empty_dir,
     "hostPath": host_path,
@@ -404,7 +293,7 @@ SOURCES: dict[str, Check] = {
     "cinder": _with_secret("volumeID"),
     "cephfs": _requires("monitors"),
     "quobyte": quobyte,
-    "downwardAPI": _downward,
+    "downwardAPI": downward_api,
     "fc": fibre_channel,
     "flexVolume": flex,
     "configMap": _files("name"),
@@ -414,7 +303,7 @@ SOURCES: dict[str, Check] = {
     "portworxVolume": _requires("volumeID"),
     "azureDisk": azure_disk,
     "storageos": storage_os,
-    "projected": _projected,
+    "projected": projected,
     "scaleIO": _requires("gateway", "system", "volumeName"),
     "csi": _csi,
     "ephemeral": _ephemeral,
