@@ -73,6 +73,7 @@ def _configuration(app: Any, options: Options, *, tls: bool) -> Any:
         access_log=False,
         server_header=False,
         date_header=True,
+        proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
         **secure,
