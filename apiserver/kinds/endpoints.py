@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 
 from apiserver import validation as rules
 from apiserver.field import FieldError, invalid, not_supported, required
@@ -136,18 +137,18 @@ def _host_port(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-KINDS: tuple[Kind, ...] = (
-    Kind(
-        "",
-        "v1",
-        "Endpoints",
-        "endpoints",
-        True,
-        EndpointsStrategy(),
-        singular="endpoints",
-        short_names=("ep",),
-        columns=(Column("Endpoints", format_endpoints), AGE),
-        warning=WARNING,
-        list_kind="EndpointsList",
-    ),
+SILENT = Kind(
+    "",
+    "v1",
+    "Endpoints",
+    "endpoints",
+    True,
+    EndpointsStrategy(),
+    singular="endpoints",
+    short_names=("ep",),
+    columns=(Column("Endpoints", format_endpoints), AGE),
+    list_kind="EndpointsList",
+    until=32,
 )
+KINDS: tuple[Kind, ...] = (SILENT, replace(SILENT, since=33, until=999, warning=WARNING))
+"""The same kind, deprecated from 1.33 on (KEP-4974)."""

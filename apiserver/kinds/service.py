@@ -26,6 +26,8 @@ from apiserver.validation import dns1123_label
 
 AFFINITY_TIMEOUT = 10800
 """Seconds; the default of sessionAffinityConfig.clientIP.timeoutSeconds."""
+EXTERNAL_IPS_DEPRECATED, PREFER_CLOSE_DEPRECATED = 36, 34
+"""The minors that began to warn."""
 
 
 class ServiceStrategy(Strategy):
@@ -83,7 +85,7 @@ class ServiceStrategy(Strategy):
         return validate_status(obj, old)
 
     def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
-        return [] if context.subresource == "status" else _warnings(obj)
+        return [] if context.subresource == "status" else _warnings(obj, context.cluster.minor)
 
     def allocate(self, obj: Object, old: Object | None, context: Context) -> None:
         if context.subresource != "status":
@@ -129,7 +131,7 @@ def _hide_internal_policy(spec: Object) -> None:
         spec.pop("internalTrafficPolicy", None)
 
 
-def _warnings(obj: Object) -> list[str]:
+def _warnings(obj: Object, minor: int) -> list[str]:
     spec, annotations = obj["spec"], obj["metadata"].get("annotations") or {}
     kind, external = spec.get("type"), spec.get("externalIPs") or []
     headless = kind == "ClusterIP" and spec.get("clusterIP") == "None"
@@ -142,7 +144,7 @@ def _warnings(obj: Object) -> list[str]:
         found += _headless_warnings(spec)
     for index, address in enumerate(external):
         found += rules.ip_warnings(f"spec.externalIPs[{index}]", address)
-    if external and not headless and kind != "ExternalName":
+    if external and not headless and kind != "ExternalName" and minor >= EXTERNAL_IPS_DEPRECATED:
         found.append("spec.externalIPs is deprecated and may no longer be implemented in some clusters")
     if spec.get("loadBalancerIP"):
         found += rules.ip_warnings("spec.loadBalancerIP", spec["loadBalancerIP"])
@@ -152,7 +154,7 @@ def _warnings(obj: Object) -> list[str]:
         found.append('spec.externalIPs is ignored when spec.type is "ExternalName"')
     if kind != "ExternalName" and spec.get("externalName"):
         found.append('spec.externalName is ignored when spec.type is not "ExternalName"')
-    if spec.get("trafficDistribution") == "PreferClose":
+    if spec.get("trafficDistribution") == "PreferClose" and minor >= PREFER_CLOSE_DEPRECATED:
         found.append('spec.trafficDistribution: "PreferClose" is deprecated; use "PreferSameZone"')
     return found
 
