@@ -26,9 +26,14 @@ class Priority(Plugin):
     name = "Priority"
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
-        if kind.resource != "pods" or old is not None:
+        if kind.resource != "pods":
             return
         spec = obj["spec"]
+        if old is not None:  # a PUT may leave out what this plugin has set
+            for name in ("priority", "preemptionPolicy"):
+                if spec.get(name) is None and old["spec"].get(name) is not None:
+                    spec[name] = old["spec"][name]
+            return
         wanted = spec.get("priorityClassName", "")
         value, policy = self._resolve(kind, obj, wanted, context)
         stated = spec.get("priority")
@@ -87,6 +92,20 @@ def _tolerates(tolerations: list[Any], key: str) -> bool:
 
 def _toleration(key: str) -> Object:
     return {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": TOLERATION_SECONDS}
+
+
+class TaintNodesByCondition(Plugin):
+    """A new node takes no pods until it says that it is ready."""
+
+    name = "TaintNodesByCondition"
+
+    async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
+        if kind.resource != "nodes" or old is not None:
+            return
+        taints = obj.setdefault("spec", {}).get("taints") or []
+        taint = {"key": NOT_READY, "effect": "NoSchedule"}
+        if taint not in taints:
+            obj["spec"]["taints"] = [*taints, taint]
 
 
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"

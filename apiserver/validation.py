@@ -306,14 +306,14 @@ STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 
 def finalizers(names: Any, path: str) -> list[FieldError]:
     found: list[FieldError] = []
-    for index, name in enumerate(names):
-        faults = qualified_name(name)
-        found += [invalid(path, name, text) for text in faults]
-        if not faults and "/" not in name and name not in STANDARD_FINALIZERS:
-            why = "name is neither a standard finalizer name nor is it fully qualified"
-            found.append(invalid(f"{path}[{index}]", name, why))
+    for name in names:
+        found += [invalid(path, name, text) for text in qualified_name(name)]
     if "orphan" in names and "foregroundDeletion" in names:
         found.append(invalid(path, list(names), "finalizer orphan and foregroundDeletion cannot be both set"))
+    for index, name in enumerate(names):
+        if "/" not in name and name not in STANDARD_FINALIZERS:
+            why = "name is neither a standard finalizer name nor is it fully qualified"
+            found.append(invalid(f"{path}[{index}]", name, why))
     return found
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from apiserver import validation as rules
 from apiserver.field import FieldError, invalid
 from apiserver.kinds.kind import STATUS, Column, Context, Kind, Object, Strategy, Subresource
+from apiserver.kinds.pods.checks import each
 from apiserver.kinds.workload_columns import at
 from apiserver.table import AGE
 
@@ -43,8 +44,10 @@ class NamespaceStrategy(Strategy):
             obj["spec"]["finalizers"] = before
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
-        names = (obj.get("spec") or {}).get("finalizers") or ()
-        return rules.finalizers(names, "spec.finalizers") + pod_security(obj, {})
+        found: list[FieldError] = []
+        for name in (obj.get("spec") or {}).get("finalizers") or ():
+            found += _finalizer(name, "spec.finalizers")
+        return found + pod_security(obj, {})
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
         return pod_security(obj, old["metadata"].get("labels") or {})
@@ -84,8 +87,16 @@ class FinalizeStrategy(NamespaceStrategy):
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
         found: list[FieldError] = []
         for index, name in enumerate((obj.get("spec") or {}).get("finalizers") or ()):
-            found += rules.finalizers([name], f"spec.finalizers[{index}]")
+            found += _finalizer(name, f"spec.finalizers[{index}]")
         return found
+
+
+def _finalizer(name: str, path: str) -> list[FieldError]:
+    found = each(path, name, rules.qualified_name(name))
+    if "/" not in name and name not in rules.STANDARD_FINALIZERS:
+        why = "name is neither a standard finalizer name nor is it fully qualified"
+        found.append(invalid(path, name, why))
+    return found
 
 
 def pod_security(obj: Object, before: Mapping[str, str]) -> list[FieldError]:
