@@ -91,13 +91,20 @@ class Admission:
 def plugins() -> list[Plugin]:
     """Every plugin in kube-apiserver's order."""
     from apiserver.auth.escalation import PrivilegeEscalation
-    from apiserver.podadmission import DefaultTolerationSeconds, PodSecurity, Priority, ServiceAccount
+    from apiserver.podadmission import (
+        DefaultTolerationSeconds,
+        PodSecurity,
+        Priority,
+        ServiceAccount,
+        TaintNodesByCondition,
+    )
     from apiserver.quotaadmission import LimitRanger, ResourceQuota
 
     return [
         NamespaceLifecycle(),
         LimitRanger(),
         ServiceAccount(),
+        TaintNodesByCondition(),
         PodSecurity(),
         Priority(),
         DefaultTolerationSeconds(),

@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from apiserver.request import Request
     from apiserver.schema.types import Type
 
-STRICT_DEPTH = 512
+YAML_NODES = 1_000_000
+"""Values that a YAML body may come to once its aliases are written out."""
 _ENVELOPE = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 
 
 def parse(data: bytes, media: str, expected: str) -> Any:
     """The JSON value of a body. `expected` is the kind that errors name. Raises 400."""
     if media == PROTOBUF:
-        return _protobuf(data)
+        return _protobuf(data, expected)
     if media == YAML and not data.lstrip().startswith(b"{"):
         return _yaml(data, expected)
     try:
@@ -55,7 +56,7 @@ def _shallow(value: Any) -> Any:
     return value
 
 
-def _protobuf(data: bytes) -> Any:
+def _protobuf(data: bytes, expected: str) -> Any:
     from apiserver.protobuf.codec import ProtobufError
     from apiserver.protobuf.codec import decode as decode_protobuf
 
@@ -83,7 +84,7 @@ def load_yaml(data: bytes) -> Any:
     import yaml
 
     try:
-        return _jsonable(yaml.load(data, Loader=_yaml_loader()))
+        return _jsonable(yaml.load(data, Loader=_yaml_loader()), [YAML_NODES])
     except yaml.MarkedYAMLError as error:
         raise ValueError(_go_yaml(error)) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -108,12 +109,16 @@ def _go_yaml(error: Any) -> str:
     return f"yaml: line {line}: {problem}" if line else f"yaml: {problem}"
 
 
-def _jsonable(value: Any) -> Any:
-    """YAML values as JSON has them: keys are text, times and other tags stay the text they were."""
+def _jsonable(value: Any, budget: list[int]) -> Any:
+    """YAML values as JSON has them: keys are text, times and other tags stay the text they were. Aliases are copied,
+    so what they may grow to is bounded by `budget`. Raises ValueError."""
+    budget[0] -= 1
+    if budget[0] < 0:
+        raise ValueError("document contains excessive aliasing")
     if isinstance(value, dict):
-        return {_key(key): _jsonable(item) for key, item in value.items()}
+        return {_key(key): _jsonable(item, budget) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_jsonable(item) for item in value]
+        return [_jsonable(item, budget) for item in value]
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value.isoformat().replace("+00:00", "Z")

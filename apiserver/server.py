@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from apiserver import errors, requestinfo
@@ -19,6 +20,7 @@ from apiserver.handlers import HANDLERS
 from apiserver.handlers.respond import compressed, status_response
 from apiserver.kinds import KINDS
 from apiserver.kinds.kind import Kind, Object, User, subresource
+from apiserver.metrics import RequestMetrics
 from apiserver.negotiation import PLAIN, negotiate
 from apiserver.registry import Registry
 from apiserver.request import ClientGone, Receive, Request, Response, Send
@@ -37,6 +39,16 @@ ALL_NAMESPACES_VERBS = frozenset({"list", "watch"})
 KNOWN_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 
+@dataclass(slots=True)
+class Exchange:
+    """What metrics and the answer's headers need to know of a request."""
+
+    info: RequestInfo | None = None
+    known: bool = False
+    status: int = 200
+    warnings: list[str] = field(default_factory=list)
+
+
 class App:
     """The API server as one ASGI callable."""
 
@@ -49,10 +61,15 @@ class App:
         self.authenticator = Authenticator(options.tokens, self.tokens, options.anonymous_auth)
         self.authorizer = Authorizer(self)
         self.admission = Admission(options.admission_plugins())
-        self.discovery = Discovery(self.registry.kinds())
+        self.discovery = Discovery(self.registry.kinds(), self.options.kubernetes_minor)
         self.registry.listeners.append(self._kinds_changed)
-        self.checks: dict[str, Callable[[], bool | Awaitable[bool]]] = {"ping": lambda: True, "log": lambda: True}
+        self.checks: dict[str, Callable[[], bool | Awaitable[bool]]] = {
+            "ping": lambda: True,
+            "log": lambda: True,
+            "storage": lambda: not store.closed,
+        }
         self.custom = CustomResources(self)
+        self.metrics = RequestMetrics()
         self.draining = False
         self._nonresource: Any = None
 
@@ -62,7 +79,7 @@ class App:
         return f"1.{self.options.kubernetes_minor}"
 
     def _kinds_changed(self) -> None:
-        self.discovery = Discovery(self.registry.kinds())
+        self.discovery = Discovery(self.registry.kinds(), self.options.kubernetes_minor)
         self.__dict__.pop("_openapi", None)
 
     @property
@@ -91,9 +108,20 @@ class App:
             await self._other_protocol(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        warnings: list[str] = []
+        exchange = Exchange()
+        token, began = self.metrics.started(scope["method"]), time.perf_counter()
         try:
-            answer = await self._answer(scope, headers, receive, send, warnings)
+            await self._exchange(scope, headers, receive, send, exchange)
+        finally:
+            seconds = time.perf_counter() - began
+            self.metrics.finished(token, exchange.info, exchange.known, exchange.status, seconds)
+
+    async def _exchange(
+        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send, exchange: Exchange
+    ) -> None:
+        """Answer one request, whatever becomes of it."""
+        try:
+            answer = await self._answer(scope, headers, receive, send, exchange)
             if answer is None:
                 return
         except StatusError as error:
@@ -103,14 +131,16 @@ class App:
         except Exception:
             log.exception("%s %s", scope["method"], scope["path"])
             answer = status_response(errors.internal("the server has an error of its own; see its log"), "")
-        await _send(answer, warnings, send, scope["method"] == "HEAD")
+        exchange.status = answer.status
+        await _send(answer, exchange.warnings, send, scope["method"] == "HEAD")
 
     async def _answer(
-        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send, warnings: list[str]
+        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send, exchange: Exchange
     ) -> Response | None:
         """The answer, or None where the non-resource application has sent it."""
         raw_path = scope.get("raw_path") or scope["path"].encode()
         info = requestinfo.parse(scope["method"], raw_path.decode("latin-1"), scope["query_string"].decode("latin-1"))
+        exchange.info = info
         user = self.authenticator.authenticate(headers)
         user = self.authorizer.impersonated(user, scope["headers"])
         self.authorizer.check(user, info)
@@ -121,10 +151,11 @@ class App:
             if not self.registry.has_group(info.group) or self.registry.custom_group(info.group):
                 return NOT_FOUND
             raise errors.not_found_plain()
-        request = Request(self, info, headers, receive, user, kind, warnings=warnings)
+        exchange.known = True
+        request = Request(self, info, headers, receive, user, kind, warnings=exchange.warnings)
         handler = route(request)
         if kind.warning:
-            warnings.append(kind.warning)
+            exchange.warnings.append(kind.warning)
         request.output = negotiated(request)
         return await compressed(request, await handler(request))
 
@@ -195,10 +226,19 @@ def negotiated(request: Request) -> Any:
     accept = request.headers.get(b"accept")
     if accept is None or accept == b"application/json":
         return PLAIN
-    offered = ("application/json", "application/yaml") if request.kind.custom else None
+    offered = ("application/json", "application/yaml") if _unpublished(request.kind, accept) else None
     is_list = request.info.verb in ("list", "watch")
     text = accept.decode("latin-1")
     return negotiate(text, is_list, offered) if offered else negotiate(text, is_list)
+
+
+def _unpublished(kind: Kind, accept: bytes) -> bool:
+    """Whether the kind has no protobuf form; looked up only for clients that ask for one."""
+    if kind.custom or b"protobuf" not in accept:
+        return kind.custom
+    from apiserver.protobuf.codec import supported
+
+    return not supported(kind.api_version, kind.kind)
 
 
 async def _send(answer: Response, warnings: list[str], send: Send, head_only: bool) -> None:

@@ -7,22 +7,28 @@ from typing import TYPE_CHECKING
 import orjson
 
 from apiserver import errors, writeoptions
-from apiserver.body import cannot_be_handled, load_yaml, strict_faults
-from apiserver.field import invalid
+from apiserver.body import strict_faults
+from apiserver.field import immutable, invalid
 from apiserver.handlers.commit import key_of
 from apiserver.handlers.respond import object_response
 from apiserver.handlers.write import create_object, modify
-from apiserver.kinds.kind import Kind, Object
+from apiserver.kinds.kind import Object
 from apiserver.managers import apply as apply_managed
 from apiserver.negotiation import JSON
+from apiserver.patch.configuration import read_configuration
+from apiserver.patch.gotext import plain
 from apiserver.patch.json_patch import apply_json
 from apiserver.patch.merge_patch import apply_merge
 from apiserver.patch.strategic import apply_strategic
+from apiserver.patch.unstructured import restore_fault
 from apiserver.request import Response
 from apiserver.schema.decode import DecodeError, decode
+from apiserver.schema.strict import yaml_duplicates
+from miniplane.apimachinery.status import StatusError
 
 if TYPE_CHECKING:
     from apiserver.request import Request
+    from apiserver.schema.types import Type
     from apiserver.writeoptions import WriteOptions
 
 JSON_PATCH = "application/json-patch+json"
@@ -67,36 +73,52 @@ def patched(request: Request, media: str, data: bytes, live: Object, options: Wr
         new = apply_strategic(live, data, schema)
     else:
         raise errors.unsupported_patch_type(CUSTOM_TYPES)
-    return checked(request, new, live, options, data)
+    return checked(request, new, live, options, data, media)
 
 
-def checked(request: Request, new: Object, live: Object, options: WriteOptions, data: bytes) -> Object:
-    """What a patch made, as an object of the kind: identity, unknown fields, types. Raises 400, 409, 422."""
-    kind = request.kind
-    if not isinstance(new, dict):
-        raise errors.bad_request("the patched document is not an object")
-    _identity(request, new, live, data)
-    schema = request.server.registry.type_of(kind)
+def checked(request: Request, new: Object, live: Object, options: WriteOptions, data: bytes, media: str) -> Object:
+    """What a patch made, as an object of the kind: types, unknown fields, identity. Raises 400, 409, 422."""
+    schema = request.server.registry.type_of(request.kind)
+    why = _unfit(request, new, schema, media)
+    if why:
+        raise _invalid_patch(new, data, media, why)
     if options.field_validation != "Ignore" and schema is not None:
         faults = strict_faults(new, b"", JSON, schema, by_name=True)
         if faults and options.field_validation == "Strict":
-            fault = invalid("patch", _go_map(data), f"strict decoding error: {', '.join(faults)}")
-            raise errors.invalid("", "", "", [fault])
+            raise _invalid_patch(new, data, media, f"strict decoding error: {', '.join(faults)}")
         request.warnings.extend(faults)
-    if schema is None:
-        return new
-    try:
-        return decode(new, schema)
-    except DecodeError as error:
-        raise errors.invalid("", "", "", [invalid("patch", _go_map(data), str(error))]) from None
+    if schema is not None:
+        try:
+            new = decode(new, schema)
+        except DecodeError as error:
+            raise _invalid_patch(new, data, media, str(error)) from None
+    identified(request, new, live)
+    return new
 
 
-def _identity(request: Request, new: Object, live: Object, data: bytes) -> None:
-    kind, info = request.kind, request.info
+def _unfit(request: Request, new: object, schema: Type | None, media: str) -> str:
+    """Why the patched document is no object of the kind, "" where only decoding can tell."""
+    kind = request.kind
+    if not isinstance(new, dict):
+        return "the patched document is not an object"
     if new.get("apiVersion") != kind.api_version or new.get("kind") != kind.kind:
         stated, version = str(new.get("kind") or ""), str(new.get("apiVersion") or "").rpartition("/")[2]
-        why = cannot_be_handled(stated, version, kind, "the patch may not change apiVersion or kind").message
-        raise errors.invalid("", "", "", [invalid("patch", _go_map(data), why)])
+        return (
+            f'{stated} in version "{version}" cannot be handled as a {kind.kind}: '
+            "the patch may not change apiVersion or kind"
+        )
+    return restore_fault(new, schema) if media == STRATEGIC_PATCH and schema is not None else ""
+
+
+def _invalid_patch(new: object, data: bytes, media: str, why: str) -> StatusError:
+    """422 on the field `patch`: a strategic patch is shown as Go prints its map, else the patched document."""
+    shown = plain(orjson.loads(data)) if media == STRATEGIC_PATCH else orjson.dumps(new).decode()
+    return errors.invalid("", "", "", [invalid("patch", shown, why)])
+
+
+def identified(request: Request, new: Object, live: Object | None) -> None:
+    """A patched object against the URL and the live object: name, namespace, uid, version. Raises 400, 409, 422."""
+    kind, info = request.kind, request.info
     metadata = new.get("metadata")
     if not isinstance(metadata, dict):
         raise errors.bad_request(
@@ -112,93 +134,40 @@ def _identity(request: Request, new: Object, live: Object, data: bytes) -> None:
         raise errors.bad_request(
             "the namespace of the provided object does not match the namespace sent on the request"
         )
-    version = metadata.get("resourceVersion") or live["metadata"]["resourceVersion"]
-    if version != live["metadata"]["resourceVersion"]:
+    if live is None:
+        return
+    before = live["metadata"]
+    if (metadata.get("resourceVersion") or before["resourceVersion"]) != before["resourceVersion"]:
         raise errors.conflict(kind, info.name, errors.MODIFIED)
-
-
-def _go_map(data: bytes) -> str:
-    """A patch as Go's %v prints the decoded map in errors."""
-    try:
-        return go_value(orjson.loads(data))
-    except orjson.JSONDecodeError:
-        return data.decode("utf-8", "replace")
-
-
-def go_value(value: object) -> str:
-    """Go's %v of a JSON value: `map[a:1 b:[x y]]`."""
-    if isinstance(value, dict):
-        return f"map[{' '.join(f'{key}:{go_value(value[key])}' for key in sorted(value))}]"
-    if isinstance(value, list):
-        return f"[{' '.join(go_value(item) for item in value)}]"
-    if value is None:
-        return "<nil>"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+    if metadata.get("uid", before["uid"]) != before["uid"]:
+        fault = immutable("metadata.uid", metadata["uid"])
+        raise errors.invalid(kind.group, kind.kind, info.name, [fault, fault])
 
 
 async def _apply(request: Request, data: bytes, options: WriteOptions) -> Response:
     """Server-side apply: creates what is missing, merges what is there."""
     kind, app = request.kind, request.server
     options.applied = True
-    applied = _applied(request, data, options)
+    applied = read_configuration(data, kind.api_version, kind.kind)
     live = app.store.get(key_of(kind, request.info.namespace, request.info.name))
     if live is None and request.subresource is None:
-        uid = applied["metadata"].get("uid")
+        new = _merged(request, None, applied, data, options)
+        uid = new["metadata"].get("uid")
         if uid:
-            raise errors.conflict(
-                kind,
-                request.info.name,
-                f"uid mismatch: the provided object specified uid {uid}, and no existing object was found",
-            )
-        applied["metadata"].pop("resourceVersion", None)
-        new = apply_managed(request, None, applied, options)
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise errors.conflict(kind, request.info.name, why)
+        new["metadata"].pop("resourceVersion", None)
         return object_response(request, await create_object(request, new, options), 201)
-    result = await modify(request, options, lambda current: _onto(request, current, applied, options))
+    result = await modify(request, options, lambda current: _merged(request, current, applied, data, options))
     return object_response(request, result, 200)
 
 
-def _onto(request: Request, live: Object, applied: Object, options: WriteOptions) -> Object:
-    """The live object with `applied` merged in. Raises 409 where `applied` names another resourceVersion."""
-    version = applied["metadata"].get("resourceVersion", "")
-    if version and version != live["metadata"]["resourceVersion"]:
-        raise errors.conflict(request.kind, request.info.name, errors.MODIFIED)
-    return apply_managed(request, live, applied, options)
-
-
-def _applied(request: Request, data: bytes, options: WriteOptions) -> Object:
-    kind = request.kind
-    try:
-        value = orjson.loads(data) if data.lstrip().startswith(b"{") else load_yaml(data)
-    except ValueError as error:
-        raise errors.bad_request(f"error decoding YAML: error converting YAML to JSON: {error}") from None
-    if not isinstance(value, dict):
-        shape = {list: "array", str: "string", bool: "bool"}.get(type(value), "number")
-        why = f"json: cannot unmarshal {shape} into Go value of type map[string]interface {{}}"
-        raise errors.bad_request(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {why}")
-    metadata = value.setdefault("metadata", {})
-    if not isinstance(metadata, dict):
-        raise errors.bad_request("metadata accessor error: the applied document has no metadata")
-    for key, wanted in (("apiVersion", kind.api_version), ("kind", kind.kind)):
-        if value.get(key) != wanted:
-            raise errors.bad_request(_mismatch(kind, value))
-    if metadata.get("name", request.info.name) != request.info.name:
-        raise errors.bad_request(
-            f"the name of the object ({metadata['name']}) does not match the name on the URL ({request.info.name})"
-        )
-    metadata["name"] = request.info.name
-    if kind.namespaced and metadata.get("namespace", request.info.namespace) != request.info.namespace:
-        raise errors.bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
-    return value
-
-
-def _mismatch(kind: Kind, value: Object) -> str:
-    if not value.get("apiVersion") or not value.get("kind"):
-        return f"invalid object type: {value.get('apiVersion', '')}, Kind={value.get('kind', '')}"
-    return (
-        "Incorrect version specified in apply patch. "
-        f"Specified patch version: {value['apiVersion']}, expected: {kind.api_version}"
-    )
+def _merged(request: Request, live: Object | None, applied: Object, data: bytes, options: WriteOptions) -> Object:
+    new = apply_managed(request, live, applied, options)
+    if options.field_validation != "Ignore":
+        faults = [] if data.lstrip().startswith(b"{") else yaml_duplicates(data)
+        if faults and options.field_validation == "Strict":
+            raise errors.bad_request(f"error strict decoding YAML: {', '.join(faults)}")
+        request.warnings.extend(faults)
+    identified(request, new, live)
+    return new

@@ -15,6 +15,9 @@ from apiserver.handlers import read
 from apiserver.handlers.respond import value_response
 from apiserver.handlers.write import check_name, context_of, modify
 from apiserver.kinds.kind import Kind, Object, Projection
+from apiserver.managers import apply as apply_managed
+from apiserver.patch.configuration import check_configuration, read_configuration
+from apiserver.patch.managed import yielded
 from apiserver.storage.types import Record
 
 if TYPE_CHECKING:
@@ -54,12 +57,12 @@ async def update_projection(request: Request) -> Response:
 
 async def patch_projection(request: Request) -> Response:
     """PATCH of a view."""
-    media = patches.patch_type(request)
-    applies = media == patches.APPLY_PATCH
-    options = writeoptions.parse(request.info, "PatchOptions", apply=applies)
     projection, kind = _view(request)
-    media = patches.MERGE_PATCH if applies else media  # a view has no lists: applying it is merging it
+    media = patches.patch_type(request)
     data = await request.body()
+    if media == patches.APPLY_PATCH:
+        return await _apply_projection(request, data)
+    options = writeoptions.parse(request.info, "PatchOptions", apply=False)
     outer = request.kind
 
     def change(view: Object) -> Object:
@@ -71,6 +74,27 @@ async def patch_projection(request: Request) -> Response:
 
     changed = await _write(request, options, change)
     return value_response(request, projection.read(changed), 200)
+
+
+async def _apply_projection(request: Request, data: bytes) -> Response:
+    """Server-side apply of a scale: its replicas are applied to the object by a manager of the subresource."""
+    options = writeoptions.parse(request.info, "PatchOptions", apply=True)
+    options.applied = True
+    projection, view = _view(request)
+    wanted = read_configuration(data, view.api_version, view.kind)
+    schema = request.server.registry.type_of(view)
+    if schema is not None:
+        check_configuration(wanted, schema)
+    kind, name = request.kind, request.info.name
+    applied: Object = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}}
+    if "replicas" in (wanted.get("spec") or {}):
+        applied["spec"] = {"replicas": wanted["spec"]["replicas"]}
+
+    def through(live: Object) -> Object:
+        return yielded(apply_managed(request, live, applied, options), ("spec", "replicas"))
+
+    changed = await modify(request, options, through)
+    return value_response(request, projection.read(_object(changed)), 200)
 
 
 async def _write(request: Request, options: WriteOptions, change: Callable[[Object], Object]) -> Object:

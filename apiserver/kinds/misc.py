@@ -248,7 +248,7 @@ KINDS: tuple[Kind, ...] = (
         "PriorityClass",
         "priorityclasses",
         False,
-        Plain(),
+        Counted(),
         short_names=("pc",),
         columns=(
             Column("Value", count("value"), type="integer"),
