@@ -55,6 +55,8 @@ def listeners(options: Options) -> list[socket.socket]:
 def _configuration(app: Any, options: Options, *, tls: bool) -> Any:
     import uvicorn
 
+    from apiserver.protocol import Protocol
+
     secure: dict[str, Any] = {}
     if tls and options.tls_cert_file:
         secure = {
@@ -65,7 +67,7 @@ def _configuration(app: Any, options: Options, *, tls: bool) -> Any:
         }
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
         loop="uvloop",
         ws="none",
         lifespan="off",

@@ -59,6 +59,7 @@ async def delete_one(request: Request, name: str, options: DeleteOptions) -> tup
         old = object_as_version(kind, live)
         check_preconditions(kind, old, options)
         kind.strategy.check_delete(old, context)
+        request.warnings.extend(kind.strategy.delete_warnings(old, options.raw))
         await app.admission.delete(request, kind, old, context)
         try:
             return await _attempt(request, live, old, options, context)

@@ -99,12 +99,36 @@ class Workload(Strategy):
         default_pod_spec(template.setdefault("spec", {}))
         self.default_spec(spec)
 
+    counts: tuple[str, ...] = ()
+    """Status fields that count something, in the order in which they are checked."""
+    within: tuple[str, ...] = ()
+    """Those that may not be more than status.replicas."""
+
     def default_spec(self, spec: Object) -> None:
         """Fill in the kind's own spec fields."""
+
+    def validate_status_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
+        status = obj.get("status") or {}
+        found = [fault for name in self.counts for fault in non_negative(status.get(name), f"status.{name}")]
+        total = status.get("replicas", 0)
+        for name in self.within:
+            if status.get(name, 0) > total:
+                found.append(invalid(f"status.{name}", status[name], "cannot be greater than status.replicas"))
+        return found
 
 
 class DeploymentStrategy(Workload):
     """Deployment."""
+
+    counts = (
+        "observedGeneration",
+        "replicas",
+        "updatedReplicas",
+        "readyReplicas",
+        "availableReplicas",
+        "unavailableReplicas",
+    )
+    within = ("updatedReplicas", "readyReplicas", "availableReplicas")
 
     def default_spec(self, spec: Object) -> None:
         spec.setdefault("replicas", 1)
@@ -176,6 +200,9 @@ def immutable_selector(obj: Object, old: Object) -> list[FieldError]:
 class ReplicaSetStrategy(Workload):
     """ReplicaSet."""
 
+    counts = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration")
+    within = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+
     def default_spec(self, spec: Object) -> None:
         spec.setdefault("replicas", 1)
 
@@ -207,6 +234,16 @@ FREE_FIELDS = (
 
 class StatefulSetStrategy(Workload):
     """StatefulSet."""
+
+    counts = (
+        "replicas",
+        "readyReplicas",
+        "currentReplicas",
+        "updatedReplicas",
+        "availableReplicas",
+        "observedGeneration",
+    )
+    within = ("readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas")
 
     def default_spec(self, spec: Object) -> None:
         if not spec.get("podManagementPolicy"):
@@ -269,6 +306,18 @@ class StatefulSetStrategy(Workload):
 
 class DaemonSetStrategy(Workload):
     """DaemonSet."""
+
+    counts = (
+        "currentNumberScheduled",
+        "numberMisscheduled",
+        "desiredNumberScheduled",
+        "numberReady",
+        "observedGeneration",
+        "updatedNumberScheduled",
+        "numberAvailable",
+        "numberUnavailable",
+    )
+    within = ()
 
     def default_spec(self, spec: Object) -> None:
         update = spec.setdefault("updateStrategy", {})

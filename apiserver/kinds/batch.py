@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from collections.abc import Mapping
 from typing import Any
 
 from apiserver.field import FieldError, immutable, invalid, not_supported, required
@@ -96,9 +97,9 @@ class JobStrategy(Strategy):
                 found.append(immutable(f"spec.{name}", new.get(name)))
         return found
 
-    def delete_warnings(self, obj: Object, options: Any) -> list[str]:
-        unstated = not options.propagation and options.orphan is None
-        return [ORPHAN_WARNING] if unstated else []
+    def delete_warnings(self, obj: Object, options: Mapping[str, Any]) -> list[str]:
+        stated = options.get("propagationPolicy") or options.get("orphanDependents") is not None
+        return [] if stated else [ORPHAN_WARNING]
 
 
 def validate_job_spec(spec: Object, path: str, context: Context, *, needs_selector: bool) -> list[FieldError]:

@@ -90,6 +90,12 @@ class DefinitionStrategy(Strategy):
                     found.append(immutable(f"spec.names.{name}", new["names"].get(name)))
         return found
 
+    def prepare_for_status_update(self, obj: Object, old: Object, context: Context) -> None:
+        super().prepare_for_status_update(obj, old, context)
+        status = obj.setdefault("status", {})
+        if not status.get("storedVersions"):
+            status["storedVersions"] = (old.get("status") or {}).get("storedVersions")
+
     def mark_deleted(self, obj: Object, context: Context) -> None:
         finalizers = obj["metadata"].get("finalizers") or []
         if CLEANUP not in finalizers:

@@ -154,6 +154,10 @@ class Strategy:
         """Seconds between a DELETE and the end, 0 for at once. `options` are the DeleteOptions."""
         return 0
 
+    def delete_warnings(self, obj: Object, options: Mapping[str, Any]) -> list[str]:
+        """Texts of Warning headers for a deletion. `options` are the DeleteOptions."""
+        return []
+
     def mark_deleted(self, obj: Object, context: Context) -> None:
         """Further marks on an object that is being deleted (a namespace's phase)."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from apiserver.field import FieldError, immutable, invalid, required
 from apiserver.kinds.kind import STATUS, Column, Context, Kind, Object, Strategy, Subresource
 from apiserver.kinds.workload_columns import at, count
 from apiserver.table import AGE, human_duration
@@ -25,6 +26,24 @@ class Counted(Plain):
     """The same with a generation."""
 
     has_generation = True
+
+
+class RevisionStrategy(Plain):
+    """ControllerRevision: a numbered copy that never changes."""
+
+    def validate(self, obj: Object, context: Context) -> list[FieldError]:
+        found: list[FieldError] = []
+        if obj.get("revision", 0) < 0:
+            found.append(invalid("revision", obj["revision"], "must be greater than or equal to 0"))
+        if obj.get("data") is None:
+            found.append(required("data", "data is mandatory"))
+        return found
+
+    def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
+        found = self.validate(obj, context)
+        if obj.get("data") != old.get("data") or obj.get("revision") != old.get("revision"):
+            found.append(immutable("data", obj.get("data")))
+        return found
 
 
 class WithStatus(Strategy):
@@ -212,7 +231,7 @@ KINDS: tuple[Kind, ...] = (
         "ControllerRevision",
         "controllerrevisions",
         True,
-        Plain(),
+        RevisionStrategy(),
         columns=(Column("Controller", _controller), Column("Revision", count("revision")), AGE),
     ),
     Kind(

@@ -87,7 +87,7 @@ class PodStrategy(Strategy):
             "spec.hostNetwork": "true" if pod_spec.get("hostNetwork") else "false",
             "status.phase": live.get("phase", ""),
             "status.podIP": live.get("podIP", ""),
-            "status.podIPs": live.get("podIP", ""),
+            "status.podIPs": "",  # known by name, though the real server fills in no value
             "status.nominatedNodeName": live.get("nominatedNodeName", ""),
         }
 

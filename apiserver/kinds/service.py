@@ -92,7 +92,7 @@ class ServiceStrategy(Strategy):
             allocate(obj, old, context)
 
     def claims(self, obj: Object) -> tuple[Claim, ...]:
-        return claims_of(obj["spec"])
+        return claims_of(obj)
 
     def companions(self, obj: Object | None, old: Object | None, context: Context) -> list[tuple[str, Object]]:
         now, before = addresses_of(obj), addresses_of(old)

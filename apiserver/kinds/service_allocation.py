@@ -19,17 +19,30 @@ from apiserver.storage.types import Claim
 IP_ADDRESSES = "ipaddresses.networking.k8s.io"
 PORT_SPACE = "nodeport"
 """One space for all protocols: a node port belongs to one Service, which may use it for TCP and UDP both."""
+ADDRESS_SPACE = "clusterip"
+"""Beside its IPAddress an address has a claim, which nobody can delete by hand."""
 TAKEN = "provided port is already allocated"
 DRY_RUN_PORT = 32768
 """A dry run numbers the ports that it does not draw from here on, as the real server does."""
 
 
-def claims_of(spec: Object) -> tuple[Claim, ...]:
-    """The node ports that a stored Service holds."""
+def claims_of(obj: Object) -> tuple[Claim, ...]:
+    """The addresses and node ports that a stored Service holds."""
+    spec = obj["spec"]
     numbers = set(node_ports(spec)) if needs_node_ports(spec) else set()
     if needs_health_check(spec) and spec.get("healthCheckNodePort"):
         numbers.add(spec["healthCheckNodePort"])
-    return tuple(Claim(PORT_SPACE, str(number)) for number in sorted(numbers))
+    addresses = tuple(Claim(ADDRESS_SPACE, _canonical(address)) for address in addresses_of(obj))
+    return addresses + tuple(Claim(PORT_SPACE, str(number)) for number in sorted(numbers))
+
+
+def _canonical(address: str) -> str:
+    return str(ipaddress.ip_address(address))
+
+
+def _held(address: str, context: Context) -> bool:
+    cluster = context.cluster
+    return cluster.exists(IP_ADDRESSES, "", address) or cluster.claimed(ADDRESS_SPACE, address) is not None
 
 
 def addresses_of(obj: Object | None) -> list[str]:
@@ -97,15 +110,13 @@ def _address(obj: Object, spec: Object, draws: bool, context: Context) -> None:
 
 def _draw_address(context: Context) -> str | None:
     """A dry run does not search for a free address: it shows the range's own."""
-    cluster = context.cluster
     if context.dry_run:
-        return network_address(cluster.service_cidr)
-    return free_address(cluster.service_cidr, lambda address: cluster.exists(IP_ADDRESSES, "", address))
+        return network_address(context.cluster.service_cidr)
+    return free_address(context.cluster.service_cidr, lambda address: _held(address, context))
 
 
 def _unavailable(address: str, context: Context) -> str:
-    cluster = context.cluster
-    canonical = str(ipaddress.ip_address(address))
+    cluster, canonical = context.cluster, _canonical(address)
     if not usable(canonical, cluster.service_cidr):
         if context.dry_run:
             return (
@@ -113,7 +124,7 @@ def _unavailable(address: str, context: Context) -> str:
                 f"The range of valid IPs is {cluster.service_cidr}"
             )
         return "the provided network does not match the current range"
-    if not context.dry_run and cluster.exists(IP_ADDRESSES, "", canonical):
+    if not context.dry_run and _held(canonical, context):
         return "provided IP is already allocated"
     return ""
 

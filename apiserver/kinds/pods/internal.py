@@ -2,8 +2,8 @@
 
 Each line of the table is a struct of Kubernetes' internal core API with its fields in order:
 `Name` a string, `Name=0` a number, `Name=false` a flag, `Name?` a pointer to a plain value, `Name?Struct` a pointer,
-`Name.Struct` a nested struct, `Name[]` and `Name[]Struct` lists, `Name{}` a map or a value printed as it is,
-`+Struct` a struct whose fields stand here. `@name` is the JSON name where it is not the name in lower camel case.
+`Name.Struct` a nested struct, `Name[]` and `Name[]Struct` lists, `Name{}map` a map, `Name{}` a value printed
+as it is, `+Struct` a struct whose fields stand here. `@name` is the JSON name where it is not the name in lower camel case.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from apiserver.kinds.kind import Object
 
 _STRUCTS = """
 PodSpec: Volumes[]Volume InitContainers[]Container Containers[]Container EphemeralContainers[]EphemeralContainer
-PodSpec: RestartPolicy TerminationGracePeriodSeconds? ActiveDeadlineSeconds? DNSPolicy@dnsPolicy NodeSelector{}
+PodSpec: RestartPolicy TerminationGracePeriodSeconds? ActiveDeadlineSeconds? DNSPolicy@dnsPolicy NodeSelector{}map
 PodSpec: ServiceAccountName AutomountServiceAccountToken? NodeName SecurityContext?PodSecurityContext
 PodSpec: ImagePullSecrets[]LocalObjectReference Hostname Subdomain SetHostnameAsFQDN? Affinity?Affinity SchedulerName
 PodSpec: Tolerations[]Toleration HostAliases[]HostAlias PriorityClassName Priority? PreemptionPolicy?
-PodSpec: DNSConfig@dnsConfig?PodDNSConfig ReadinessGates[]PodReadinessGate RuntimeClassName? Overhead{}
+PodSpec: DNSConfig@dnsConfig?PodDNSConfig ReadinessGates[]PodReadinessGate RuntimeClassName? Overhead{}map
 PodSpec: EnableServiceLinks? TopologySpreadConstraints[]TopologySpreadConstraint OS@os?PodOS
 PodSpec: SchedulingGates[]PodSchedulingGate ResourceClaims[]PodResourceClaim Resources?ResourceRequirements
 PodSpec: HostnameOverride?
@@ -44,7 +44,7 @@ ObjectFieldSelector: APIVersion@apiVersion FieldPath
 ResourceFieldSelector: ContainerName Resource Divisor{}
 KeyReference: Name Key Optional?
 FileKeySelector: VolumeName Path Key Optional?
-ResourceRequirements: Limits{} Requests{} Claims[]ResourceClaim
+ResourceRequirements: Limits{}map Requests{}map Claims[]ResourceClaim
 ResourceClaim: Name Request
 ContainerResizePolicy: ResourceName RestartPolicy
 ContainerRestartRule: Action ExitCodes?ContainerRestartRuleOnExitCodes
@@ -122,11 +122,11 @@ ProjectedKeys: Name Items[]KeyToPath Optional?
 ProjectedDownward: Items[]DownwardFile
 Token: Audience ExpirationSeconds=0 Path
 TrustBundle: Name? SignerName? LabelSelector{} Optional? Path
-CSIVolume: Driver ReadOnly? FSType@fsType? VolumeAttributes{} NodePublishSecretRef?LocalObjectReference
+CSIVolume: Driver ReadOnly? FSType@fsType? VolumeAttributes{}map NodePublishSecretRef?LocalObjectReference
 ImageVolume: Reference PullPolicy
 PersistentVolumeClaimSpec: AccessModes[] Selector{} Resources.VolumeResources VolumeName StorageClassName? VolumeMode?
 PersistentVolumeClaimSpec: DataSource?TypedReference DataSourceRef?SpacedReference VolumeAttributesClassName?
-VolumeResources: Limits{} Requests{}
+VolumeResources: Limits{}map Requests{}map
 TypedReference: APIGroup@apiGroup? Kind Name
 SpacedReference: APIGroup@apiGroup? Kind Name Namespace?
 PersistentVolumeSource: GCEPersistentDisk@gcePersistentDisk{} AWSElasticBlockStore@awsElasticBlockStore{}
@@ -183,9 +183,9 @@ def _shown(value: Any, field: _Field) -> Any:
         return internal(value or {}, field.extra)
     if value is None:
         return {"": "", "=": _ZEROS.get(field.extra)}.get(field.form)
+    if not value and (field.form == "[]" or field.extra == "map"):
+        return None  # empty and absent are equal
     if field.form == "[]":
-        if not value:
-            return None
         return [internal(item, field.extra) for item in value] if field.extra else value
     if field.form == "?" and field.extra:
         return internal(value, field.extra)

@@ -212,7 +212,9 @@ def _constraint(item: Object, path: str, rest: list[Object]) -> list[FieldError]
     found += _min_domains(item.get("minDomains"), action, f"{path}.minDomains")
     for name in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
         found += optional_one_of(f"{path}.{name}", item.get(name), ("Honor", "Ignore"))
-    found += _spread_keys(item.get("matchLabelKeys") or (), selector, f"{path}.matchLabelKeys")
+    keys = item.get("matchLabelKeys") or ()
+    found += _keys(keys, selector, f"{path}.matchLabelKeys")
+    found += _repeated_keys(keys, selector, f"{path}.matchLabelKeys")
     return found + rules.label_selector(selector, f"{path}.labelSelector")
 
 
@@ -223,21 +225,6 @@ def _min_domains(value: int | None, action: str, path: str) -> list[FieldError]:
     if value is not None and action != "DoNotSchedule":
         why = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {action}"
         found.append(invalid(path, value, why))
-    return found
-
-
-def _spread_keys(keys: Any, selector: Object | None, path: str) -> list[FieldError]:
-    if not keys:
-        return []
-    found: list[FieldError] = []
-    if selector is None:
-        found.append(forbidden(path, "must not be specified when labelSelector is not set"))
-    named = set((selector or {}).get("matchLabels") or ())
-    named |= {item.get("key", "") for item in (selector or {}).get("matchExpressions") or ()}
-    for index, key in enumerate(keys):
-        found += label_key(f"{path}[{index}]", key)
-        if key in named:
-            found.append(invalid(f"{path}[{index}]", key, "exists in both matchLabelKeys and labelSelector"))
     return found
 
 

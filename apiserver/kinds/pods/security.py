@@ -236,7 +236,7 @@ def host_users(spec: Object, path: str) -> list[FieldError]:
     if spec.get("hostUsers") is not False:
         return []
     shown = (("hostNetwork", "hostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC"))
-    why = "when `hostUsers` is false"
+    why = "when `pod.Spec.HostUsers` is false"
     return [forbidden(f"{path}.{label}", why) for name, label in shown if spec.get(name)]
 
 

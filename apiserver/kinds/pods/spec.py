@@ -16,6 +16,7 @@ RESTART = ("Always", "OnFailure", "Never")
 DNS = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 PREEMPTION = ("PreemptLowerPriority", "Never")
 NAMESERVERS, SEARCHES, SEARCH_CHARACTERS = 3, 32, 2048
+HOSTNAME_LIMIT = 64
 
 
 def pod_template(template: Object, path: str) -> list[FieldError]:
@@ -234,7 +235,16 @@ def _names(spec: Object, path: str) -> list[FieldError]:
     for name in ("hostname", "subdomain"):
         if spec.get(name):
             found += each(f"{path}.{name}", spec[name], rules.dns1123_label(spec[name]))
+    override = spec.get("hostnameOverride")
+    if override is not None:
+        found += each(f"{path}.hostnameOverride", override, _hostname_faults(override))
     return found + scheduling.tolerations(spec.get("tolerations"), f"{path}.tolerations")
+
+
+def _hostname_faults(name: str) -> list[str]:
+    """A subdomain short enough for Linux (KEP-4762)."""
+    long = [f"must be no more than {HOSTNAME_LIMIT} characters"] if len(name) > HOSTNAME_LIMIT else []
+    return rules.dns1123_subdomain(name) + long
 
 
 def _host_aliases(aliases: Any, path: str) -> list[FieldError]:

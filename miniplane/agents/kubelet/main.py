@@ -28,6 +28,7 @@ LONGEST_RETRY = 10.0
 STATUS_EVERY = 300.0
 """Seconds between reports of an unchanged node status (kubelet's nodeStatusReportFrequency)."""
 AGENT = f"{{}}/{VERSION} (linux/amd64) miniplane"
+NOT_READY = "node.kubernetes.io/not-ready"
 
 
 class Kubelet:
@@ -73,7 +74,17 @@ class Kubelet:
             if error.reason != "AlreadyExists":
                 raise
             found = await self._report(node)
+        await self._untaint(found)
         await self._renew(node, found["metadata"]["uid"])
+
+    async def _untaint(self, node: Object) -> None:
+        """Admission keeps pods off a new node until it is ready, and ours are ready from the start. In a real cluster
+        the node lifecycle controller takes this taint away."""
+        taints = (node.get("spec") or {}).get("taints") or []
+        kept = [taint for taint in taints if taint.get("key") != NOT_READY]
+        if len(kept) != len(taints):
+            patch = {"spec": {"taints": kept or None}}
+            await self.client.patch(NODES, node["metadata"]["name"], None, patch)
 
     async def _report(self, node: SimulatedNode) -> Object:
         """Write the node's status; its conditions keep their transition times."""
