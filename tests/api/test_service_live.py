@@ -102,3 +102,13 @@ def test_protocols_of_different_services_do_not_share_a_node_port(plane: Plane, 
         body = make_service(name, type="NodePort", ports=ports)
         statuses.append(plane.request("POST", collection(namespace), body)[0])
     assert statuses == [201, 422]
+
+
+def test_deleting_an_ip_address_by_hand_frees_nothing(plane: Plane, namespace: str) -> None:
+    body = make_service("a", clusterIP="10.96.0.80")
+    assert plane.request("POST", collection(namespace), body)[0] == 201
+    assert plane.request("DELETE", "/apis/networking.k8s.io/v1/ipaddresses/10.96.0.80")[0] == 200
+    status, answer = plane.request("POST", collection(namespace), make_service("b", clusterIP="10.96.0.80"))
+    assert (status, answer["details"]["causes"][0]["field"]) == (422, "spec.clusterIPs")
+    delete(plane, namespace, "a")
+    assert plane.request("POST", collection(namespace), make_service("b", clusterIP="10.96.0.80"))[0] == 201

@@ -17,7 +17,7 @@ SERVICE = ServiceStrategy()
 
 
 class FakeCluster:
-    """Addresses and node ports that others hold."""
+    """Addresses and claims that others hold."""
 
     service_cidr = "10.96.0.0/24"
     node_port_range = (30000, 30999)
@@ -25,7 +25,7 @@ class FakeCluster:
 
     def __init__(self) -> None:
         self.addresses: set[str] = set()
-        self.ports: dict[str, Key] = {}
+        self.held: dict[tuple[str, str], Key] = {}
 
     def get(self, resource: str, namespace: str, name: str) -> Object | None:
         return None
@@ -37,10 +37,10 @@ class FakeCluster:
         return []
 
     def claimed(self, space: str, value: str) -> Key | None:
-        return self.claims(space).get(value)
+        return self.held.get((space, value))
 
     def claims(self, space: str) -> Mapping[str, Key]:
-        return self.ports if space == "nodeport" else {}
+        return {value: holder for (where, value), holder in self.held.items() if where == space}
 
     def keep(self, service: Object) -> Object:
         """Store a Service: its address and ports are taken from now on."""
@@ -48,7 +48,7 @@ class FakeCluster:
             assert action == "create"
             self.addresses.add(companion["metadata"]["name"])
         for claim in SERVICE.claims(service):
-            self.ports[claim.value] = Key("services", "ns", service["metadata"]["name"])
+            self.held[claim] = Key("services", "ns", service["metadata"]["name"])
         return service
 
 
@@ -194,7 +194,7 @@ def test_tcp_and_udp_of_a_port_share_a_node_port(cluster: FakeCluster) -> None:
 
 
 def test_a_full_range_is_an_internal_error(cluster: FakeCluster) -> None:
-    cluster.ports = {str(port): Key("services", "ns", "other") for port in range(30000, 31000)}
+    cluster.held = {("nodeport", str(port)): Key("services", "ns", "other") for port in range(30000, 31000)}
     with pytest.raises(StatusError) as raised:
         create(cluster, type="NodePort")
     assert refused(raised.value) == "Internal error occurred: failed to allocate a nodePort: range is full"
@@ -233,7 +233,7 @@ def test_leaving_a_type_drops_its_fields(cluster: FakeCluster) -> None:
     assert not gone & set(new["spec"])
     assert "nodePort" not in new["spec"]["ports"][0]
     assert new["status"] == {"loadBalancer": {}}
-    assert SERVICE.claims(new) == ()
+    assert {claim.space for claim in SERVICE.claims(new)} == {"clusterip"}
 
 
 def test_a_changed_value_of_a_left_type_is_refused(cluster: FakeCluster) -> None:
@@ -278,10 +278,9 @@ def test_a_used_health_check_port_is_an_internal_error(cluster: FakeCluster) -> 
 
 def test_claims_hold_each_number_once(cluster: FakeCluster) -> None:
     ports = [{"name": p, "port": 53, "protocol": p.upper(), "nodePort": 30053} for p in ("tcp", "udp")]
-    obj = create(
-        cluster, type="LoadBalancer", externalTrafficPolicy="Local", healthCheckNodePort=30007, ports=ports
-    )
-    assert [tuple(claim) for claim in SERVICE.claims(obj)] == [("nodeport", "30007"), ("nodeport", "30053")]
+    more = {"externalTrafficPolicy": "Local", "healthCheckNodePort": 30007, "clusterIP": "10.96.0.5"}
+    obj = create(cluster, type="LoadBalancer", ports=ports, **more)
+    assert SERVICE.claims(obj) == (("clusterip", "10.96.0.5"), ("nodeport", "30007"), ("nodeport", "30053"))
 
 
 def test_status_is_for_load_balancers(cluster: FakeCluster) -> None:
