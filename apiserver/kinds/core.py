@@ -117,6 +117,18 @@ def _pod_labels(obj: Object) -> str:
     return format_labels(((obj.get("template") or {}).get("metadata") or {}).get("labels"))
 
 
+def _component(name: str) -> Any:
+    """A component's last check; components report through their own health endpoints since 1.19."""
+
+    def value(obj: Object) -> str:
+        healthy: Object = next((c for c in obj.get("conditions") or () if c.get("type") == "Healthy"), {})
+        if name == "status":
+            return {"True": "Healthy", "False": "Unhealthy"}.get(healthy.get("status", ""), "Unknown")
+        return str(healthy.get(name, ""))
+
+    return value
+
+
 KINDS: tuple[Kind, ...] = (
     Kind("", "v1", "Binding", "bindings", True, verbs=("create",), handler="binding"),
     Kind(
@@ -128,6 +140,12 @@ KINDS: tuple[Kind, ...] = (
         short_names=("cs",),
         verbs=("get", "list"),
         singular="componentstatus",
+        columns=(
+            Column("Status", _component("status")),
+            Column("Message", _component("message")),
+            Column("Error", _component("error")),
+        ),
+        warning="v1 ComponentStatus is deprecated in v1.19+",
     ),
     *configuration.KINDS,
     *limits.KINDS,

@@ -262,6 +262,27 @@ def test_label_keys_become_expressions() -> None:
     }
 
 
+def test_a_label_key_that_the_selector_names_too() -> None:
+    constraint = {
+        "maxSkew": 1,
+        "topologyKey": "zone",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"hash": "1"}},
+        "matchLabelKeys": ["hash"],
+    }
+    pod = make_pod(topologySpreadConstraints=[constraint])
+    pod["metadata"]["labels"] = {"hash": "1"}
+    POD.strategy.prepare_for_create(pod, CONTEXT)
+    assert causes(pod) == [
+        'spec.topologySpreadConstraints[0].matchLabelKeys[0]: Invalid value: "hash": exists in both matchLabelKeys and labelSelector'
+    ]
+
+
+def test_empty_and_absent_are_no_change() -> None:
+    old = make_pod()
+    assert changed(old, nodeSelector={}, overhead={}, volumes=[], hostAliases=[]) == []
+
+
 CHANGE = (
     "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"
     "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing "

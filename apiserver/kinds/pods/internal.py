@@ -2,8 +2,8 @@
 
 Each line of the table is a struct of Kubernetes' internal core API with its fields in order:
 `Name` a string, `Name=0` a number, `Name=false` a flag, `Name?` a pointer to a plain value, `Name?Struct` a pointer,
-`Name.Struct` a nested struct, `Name[]` and `Name[]Struct` lists, `Name{}map` a map, `Name{}` a value printed
-as it is, `+Struct` a struct whose fields stand here. `@name` is the JSON name where it is not the name in lower camel case.
+`Name.Struct` a nested struct, `Name[]` and `Name[]Struct` lists, `Name{}map` a map, `Name{}` a value printed as it is,
+`+Struct` a struct whose fields stand here. `@name` is the JSON name where it is not the name in lower camel case.
 """
 
 from __future__ import annotations
