@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     from apiserver.options import Options
     from apiserver.server import App
 
+ELECTION = (
+    "--leader-elect-lease-duration=4",
+    "--leader-elect-renew-deadline=3",
+    "--leader-elect-retry-period=1",
+)
+"""Controllers that were killed leave a Lease behind; the next ones wait this long for it, not client-go's 15 s: our API
+server is on the same machine."""
 GC_THRESHOLDS = (50_000, 20, 100)
 
 
@@ -140,7 +147,7 @@ def _start_children(arguments: Namespace, installed: Installation, supervisor: S
         raise Refused(f"--nodes {arguments.nodes}: want 0 or more")
     if not arguments.no_controllers:
         path = installed.component_kubeconfig("kube-controller-manager")
-        supervisor.start("controllers", ["controllers", "--kubeconfig", str(path)])
+        supervisor.start("controllers", ["controllers", "--kubeconfig", str(path), *ELECTION])
     if arguments.nodes:
         path = installed.component_kubeconfig("kubelet")
         supervisor.start("kubelet", ["kubelet", "--kubeconfig", str(path), "--nodes", str(arguments.nodes)])
