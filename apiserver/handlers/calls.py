@@ -11,16 +11,15 @@ from apiserver import errors, writeoptions
 from apiserver.auth.reviews import review
 from apiserver.body import read_object
 from apiserver.field import FieldError, invalid, required
-from apiserver.handlers import delete, read
+from apiserver.handlers import read
+from apiserver.handlers.eviction import evict
 from apiserver.handlers.respond import value_response
 from apiserver.handlers.write import modify
 from apiserver.kinds.kind import Context, Kind, Object, Strategy, Subresource
 from apiserver.request import Request, Response
 
 BINDING = Kind("", "v1", "Binding", "bindings", True)
-EVICTION = Kind("policy", "v1", "Eviction", "evictions", True)
 CREATED = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
-VIOLATED = "Cannot evict pod as it would violate the pod's disruption budget."
 
 
 async def bind(request: Request) -> Response:
@@ -93,86 +92,6 @@ def _scheduled(status: Object, now: str) -> None:
     conditions = [c for c in status.get("conditions") or () if c.get("type") != "PodScheduled"]
     conditions.append({"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": now})
     status["conditions"] = conditions
-
-
-async def evict(request: Request) -> Response:
-    """POST pods/NAME/eviction: a deletion that respects disruption budgets."""
-    options = writeoptions.parse(request.info, "CreateOptions")
-    eviction = await read_object(request, EVICTION, options.field_validation)
-    name = (eviction.get("metadata") or {}).get("name", request.info.name)
-    if name != request.info.name:
-        raise errors.bad_request("name in URL does not match name in Eviction object")
-    pod = orjson.loads(read.find(request).data)
-    spare = await _spend_budget(request, pod, options.dry_run)
-    wanted = writeoptions.checked(
-        {**(eviction.get("deleteOptions") or {}), **({"dryRun": ["All"]} if options.dry_run else {})}
-    )
-    try:
-        await delete.delete_one(request, request.info.name, wanted)
-    except errors.StatusError:
-        if spare is not None:
-            await spare()
-        raise
-    return value_response(request, dict(CREATED), 201)
-
-
-async def _spend_budget(request: Request, pod: Object, dry_run: bool) -> Any:
-    """Take one disruption from the pod's budget. Raises 429, 500."""
-    status = pod.get("status") or {}
-    if status.get("phase") in ("Succeeded", "Failed", "Pending") or pod["metadata"].get("deletionTimestamp"):
-        return None
-    budgets = _budgets(request, pod)
-    if not budgets:
-        return None
-    if len(budgets) > 1:
-        raise errors.plain_internal(
-            "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
-        )
-    budget = budgets[0]
-    state = budget.get("status") or {}
-    if state.get("observedGeneration", 0) < budget["metadata"].get("generation", 0):
-        error = errors.too_many_requests(VIOLATED, 10)
-        cause = {
-            "reason": "DisruptionBudget",
-            "message": f"The disruption budget {budget['metadata']['name']} is still being processed by the server.",
-        }
-        error.details = {"causes": [cause], "retryAfterSeconds": 10}
-        raise error
-    if state.get("disruptionsAllowed", 0) <= 0:
-        raise _violated(budget, state)
-    if not dry_run:
-        await _take(request, budget, pod["metadata"]["name"])
-    return None
-
-
-def _violated(budget: Object, state: Object) -> errors.StatusError:
-    name = budget["metadata"]["name"]
-    why = (
-        f"The disruption budget {name} needs {state.get('desiredHealthy', 0)} healthy pods and has "
-        f"{state.get('currentHealthy', 0)} currently"
-    )
-    error = errors.StatusError(429, "TooManyRequests", VIOLATED)
-    error.details = {"causes": [{"reason": "DisruptionBudget", "message": why}]}
-    return error
-
-
-def _budgets(request: Request, pod: Object) -> list[Object]:
-    from miniplane.apimachinery.selectors import from_object
-
-    labels = pod["metadata"].get("labels") or {}
-    found = request.server.cluster.list("poddisruptionbudgets.policy", request.info.namespace)
-    return [b for b in found if from_object((b.get("spec") or {}).get("selector")).matches(labels)]
-
-
-async def _take(request: Request, budget: Object, pod: str) -> None:
-    from apiserver.handlers.commit import write_of
-
-    kind = request.server.registry.find("policy", "v1", "poddisruptionbudgets")
-    assert kind is not None
-    state = budget["status"]
-    state["disruptionsAllowed"] -= 1
-    state.setdefault("disruptedPods", {})[pod] = request.server.now()
-    await request.server.store.submit([write_of(kind, budget, int(budget["metadata"]["resourceVersion"]), None)])
 
 
 async def log(request: Request) -> Response:

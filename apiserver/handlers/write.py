@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import random
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -124,7 +124,7 @@ def place(kind: Kind, metadata: Object, namespace: str) -> None:
 
 def generated(prefix: str) -> str:
     """A name from generateName: cut to fit, five random characters behind it."""
-    suffix = "".join(secrets.choice(NAME_ALPHABET) for _ in range(GENERATED_LENGTH))
+    suffix = "".join(random.choices(NAME_ALPHABET, k=GENERATED_LENGTH))
     return prefix[: NAME_LIMIT - GENERATED_LENGTH] + suffix
 
 

@@ -52,8 +52,6 @@ class PodStrategy(Strategy):
         return spec.new_pod(obj)
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
-        if context.subresource == "binding":  # the scheduler's door: the binding itself has been checked
-            return []
         return update.validate_update(obj, old)
 
     def prepare_for_status_update(self, obj: Object, old: Object, context: Context) -> None:
