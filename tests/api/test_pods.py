@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from apiserver.errors import StatusError
 from apiserver.kinds.kind import Context, Object, User, subresource
 from apiserver.kinds.pod import KINDS
 from apiserver.kinds.pod_columns import COLUMNS, row_conditions
 from apiserver.kinds.pod_validation import template_warnings, validate_pod_template
+from apiserver.kinds.pods import eviction
 
 POD = KINDS[0]
 CONTEXT = Context(cluster=None, user=User("tester"), namespace="n", now="2026-01-02T03:04:05Z")  # type: ignore[arg-type]
@@ -491,3 +493,63 @@ def test_columns_of_pods_that_go() -> None:
     assert row_conditions({"status": {"phase": "Failed"}}) == [
         {"type": "Completed", "status": "True", "reason": "Failed", "message": "The pod failed."}
     ]
+
+
+def make_budget(allowed: int, **spec: Any) -> Object:
+    """A budget that wants one pod and has one."""
+    status = {"observedGeneration": 1, "disruptionsAllowed": allowed, "desiredHealthy": 1, "currentHealthy": 1}
+    return {"metadata": {"name": "keep", "generation": 1}, "spec": spec, "status": status}
+
+
+HEALTHY: Object = {
+    "metadata": {"name": "p"},
+    "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+}
+NOW = "2026-01-02T03:04:05Z"
+
+
+def test_eviction_spends_the_budget() -> None:
+    spent = eviction.spend(HEALTHY, [make_budget(2)], NOW)
+    assert spent is not None
+    assert spent["status"]["disruptionsAllowed"] == 1
+    assert spent["status"]["disruptedPods"] == {"p": NOW}
+
+
+@pytest.mark.parametrize(
+    ("budgets", "code", "why"),
+    [
+        ([make_budget(0)], 429, "The disruption budget keep needs 1 healthy pods and has 1 currently"),
+        (
+            [{**make_budget(1), "metadata": {"name": "keep", "generation": 2}}],
+            429,
+            "The disruption budget keep is still being processed by the server.",
+        ),
+        ([make_budget(-1)], 403, ""),
+        ([make_budget(1), make_budget(1)], 500, ""),
+    ],
+)
+def test_evictions_refused(budgets: list[Object], code: int, why: str) -> None:
+    with pytest.raises(StatusError) as caught:
+        eviction.spend(HEALTHY, budgets, NOW)
+    assert caught.value.code == code
+    if why:
+        assert caught.value.details is not None
+        assert caught.value.details["causes"] == [{"reason": "DisruptionBudget", "message": why}]
+
+
+@pytest.mark.parametrize(
+    ("status", "budget"),
+    [
+        ({"phase": "Pending"}, make_budget(0)),
+        ({"phase": "Succeeded"}, make_budget(0)),
+        ({"phase": "Running"}, make_budget(0)),  # not ready, and the budget is met without it
+        ({"phase": "Running"}, {**make_budget(0, unhealthyPodEvictionPolicy="AlwaysAllow"), "status": {}}),
+    ],
+)
+def test_pods_that_no_budget_guards(status: Object, budget: Object) -> None:
+    assert eviction.spend({"metadata": {"name": "p"}, "status": status}, [budget], NOW) is None
+
+
+def test_an_evicted_pod_says_so_once() -> None:
+    pod = eviction.mark(eviction.mark(copy.deepcopy(HEALTHY), NOW), NOW)
+    assert [condition["type"] for condition in pod["status"]["conditions"]] == ["Ready", "DisruptionTarget"]
