@@ -7,6 +7,7 @@ from typing import Any
 from apiserver.field import FieldError, forbidden, immutable, invalid, not_supported, required
 from apiserver.kinds.kind import STATUS, Column, Context, Kind, Object, Strategy, Subresource
 from apiserver.kinds.pod import default_pod_spec, validate_pod_template
+from apiserver.kinds.pod_validation import template_warnings
 from apiserver.kinds.scale import scale_subresource
 from apiserver.kinds.workload_columns import CONTAINERS, IMAGES, SELECTOR, at, count, format_labels, ratio
 from apiserver.table import AGE
@@ -107,13 +108,18 @@ class Workload(Strategy):
     def default_spec(self, spec: Object) -> None:
         """Fill in the kind's own spec fields."""
 
+    def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
+        if old is not None and old["spec"] == obj["spec"]:
+            return []
+        return template_warnings(obj["spec"].get("template") or {}, "spec.template")
+
     def validate_status_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
         status = obj.get("status") or {}
         found = [fault for name in self.counts for fault in non_negative(status.get(name), f"status.{name}")]
         total = status.get("replicas", 0)
         for name in self.within:
             if status.get(name, 0) > total:
-                found.append(invalid(f"status.{name}", status[name], "cannot be greater than status.replicas"))
+                found.append(invalid(f"status.{name}", status.get(name, 0), "cannot be greater than status.replicas"))
         return found
 
 

@@ -11,6 +11,7 @@ from apiserver.field import FieldError, immutable, invalid, not_supported, requi
 from apiserver.kinds.apps import STATUS_SUBRESOURCE, non_negative
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
 from apiserver.kinds.pod import default_pod_spec, validate_pod_template
+from apiserver.kinds.pod_validation import template_warnings
 from apiserver.kinds.workload_columns import CONTAINERS, IMAGES, SELECTOR, at, count
 from apiserver.table import AGE, human_duration, parse_time, since
 from apiserver.validation import dns1123_subdomain, max_length
@@ -85,6 +86,11 @@ class JobStrategy(Strategy):
             labels[label] = metadata.get(source, "")
         selector = spec.setdefault("selector", {})
         selector.setdefault("matchLabels", {})[JOB_LABELS[0][0]] = metadata["uid"]
+
+    def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
+        if old is not None and old["spec"] == obj["spec"]:
+            return []
+        return template_warnings(obj["spec"].get("template") or {}, "spec.template")
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         return validate_job_spec(obj["spec"], "spec", context, needs_selector=True)
@@ -192,6 +198,14 @@ class CronJobStrategy(Strategy):
 
     def prepare_for_create(self, obj: Object, context: Context) -> None:
         obj["status"] = {}
+
+    def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
+        if old is not None and old["spec"] == obj["spec"]:
+            return []
+        return template_warnings(
+            ((obj["spec"].get("jobTemplate") or {}).get("spec") or {}).get("template") or {},
+            "spec.jobTemplate.spec.template",
+        )
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         spec, found = obj["spec"], []

@@ -72,10 +72,10 @@ class ControllerStrategy(Strategy):
             found += not_negative(f"status.{name}", status.get(name))
         for name in names[1:4]:
             if status.get(name, 0) > status.get("replicas", 0):
-                found.append(invalid(f"status.{name}", status[name], "cannot be greater than status.replicas"))
+                found.append(invalid(f"status.{name}", status.get(name, 0), "cannot be greater than status.replicas"))
         if status.get("availableReplicas", 0) > status.get("readyReplicas", 0):
             why = "cannot be greater than readyReplicas"
-            found.append(invalid("status.availableReplicas", status["availableReplicas"], why))
+            found.append(invalid("status.availableReplicas", status.get("availableReplicas", 0), why))
         return found
 
     def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:

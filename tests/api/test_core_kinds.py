@@ -303,6 +303,9 @@ class TestReplicationController:
         new = {**old, "status": {"replicas": 1, "readyReplicas": 2}}
         (error,) = kind("ReplicationController").strategy.validate_status_update(new, old, CONTEXT)
         assert str(error) == "status.readyReplicas: Invalid value: 2: cannot be greater than status.replicas"
+        less = {**old, "status": {"replicas": -1}}
+        found = kind("ReplicationController").strategy.validate_status_update(less, old, CONTEXT)
+        assert str(found[0]) == "status.replicas: Invalid value: -1: must be greater than or equal to 0"
 
 
 class TestEvents:
