@@ -79,25 +79,33 @@ def patched(request: Request, media: str, data: bytes, live: Object, options: Wr
 def checked(request: Request, new: Object, live: Object, options: WriteOptions, data: bytes, media: str) -> Object:
     """What a patch made, as an object of the kind: types, unknown fields, identity. Raises 400, 409, 422."""
     schema = request.server.registry.type_of(request.kind)
-    why = _unfit(request, new, schema, media)
+    why = _unfit(request, new)
     if why:
         raise _invalid_patch(new, data, media, why)
+    typed = _decoded(new, schema, data, media)  # a wrong type is reported before an unknown field
     if options.field_validation != "Ignore" and schema is not None:
         faults = strict_faults(new, b"", JSON, schema, by_name=True)
         if faults and options.field_validation == "Strict":
             raise _invalid_patch(new, data, media, f"strict decoding error: {', '.join(faults)}")
         request.warnings.extend(faults)
-    if schema is not None:
-        try:
-            new = decode(new, schema)
-        except DecodeError as error:
-            raise _invalid_patch(new, data, media, str(error)) from None
-    identified(request, new, live)
-    return new
+    identified(request, typed, live)
+    return typed
 
 
-def _unfit(request: Request, new: object, schema: Type | None, media: str) -> str:
-    """Why the patched document is no object of the kind, "" where only decoding can tell."""
+def _decoded(new: Object, schema: Type | None, data: bytes, media: str) -> Object:
+    """The patched document as the kind's type. Strategic patches have words of their own for what does not fit; they
+    are looked for only where something does not. Raises 422."""
+    if schema is None:
+        return new
+    try:
+        return decode(new, schema)
+    except DecodeError as error:
+        why = restore_fault(new, schema) if media == STRATEGIC_PATCH else ""
+        raise _invalid_patch(new, data, media, why or str(error)) from None
+
+
+def _unfit(request: Request, new: object) -> str:
+    """Why the patched document is no object of the kind as far as apiVersion and kind go."""
     kind = request.kind
     if not isinstance(new, dict):
         return "the patched document is not an object"
@@ -107,7 +115,7 @@ def _unfit(request: Request, new: object, schema: Type | None, media: str) -> st
             f'{stated} in version "{version}" cannot be handled as a {kind.kind}: '
             "the patch may not change apiVersion or kind"
         )
-    return restore_fault(new, schema) if media == STRATEGIC_PATCH and schema is not None else ""
+    return ""
 
 
 def _invalid_patch(new: object, data: bytes, media: str, why: str) -> StatusError:

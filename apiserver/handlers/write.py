@@ -276,8 +276,6 @@ def carry_metadata(new: Object, old: Object) -> None:
             metadata[name] = before[name]
         else:
             metadata.pop(name, None)
-    if "generateName" in before and "generateName" not in metadata:
-        metadata["generateName"] = before["generateName"]
 
 
 def finish_update(request: Request, strategy: Strategy, new: Object, old: Object, context: Context) -> None:
