@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from apiserver.server import App
 
 BACKLOG = 2048
-GRACE = 1
+GRACE = 0.5
 """Seconds that requests in flight have to finish when the server is told to stop."""
 KEEP_ALIVE = 300
 """Seconds that an idle connection stays open; longer than clients keep theirs, so that they close first."""
@@ -77,7 +77,7 @@ def _configuration(app: Any, options: Options, *, tls: bool) -> Any:
         date_header=True,
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=GRACE,  # type: ignore[arg-type]
         **secure,
     )
 

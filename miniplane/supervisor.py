@@ -17,7 +17,7 @@ FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 STEADY = 60.0
 """Seconds after which a crash counts as the first again."""
-GRACE = 1.0
+GRACE = 0.7
 """Seconds that children have to end by themselves."""
 
 Say = Callable[[str], None]
@@ -80,7 +80,7 @@ class Child:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self.thread.join(1.0)
+        self.thread.join(0.2)
         if self.process.stdin is not None:
             self.process.stdin.close()
 
