@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import socket
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from controllers import identity
 from controllers.controller import Controller, Loop
 from miniplane.client.api import Client
 from miniplane.client.events import EventRecorder
@@ -89,10 +88,11 @@ async def _lead(options: Options, client: Client, manager: Manager, ready: Calla
         return await manager.run(ready)
     election = Election(
         name="kube-controller-manager",
-        identity=f"{socket.gethostname()}_{uuid.uuid4()}",
+        identity=identity.own(),
         lease_duration=options.lease_duration,
         renew_deadline=options.renew_deadline,
         retry_period=options.retry_period,
+        is_dead=identity.is_dead,
     )
     while True:  # a lost lease is waited for again, with fresh caches
         await LeaderElector(client, election).run(lambda: manager.run(ready))

@@ -27,6 +27,8 @@ class Election:
     lease_duration: float = 15.0
     renew_deadline: float = 10.0
     retry_period: float = 2.0
+    is_dead: Callable[[str], bool] = lambda holder: False
+    """Whether a holder is known to run no more, so that its lease need not expire first."""
 
 
 class LeaderElector:
@@ -100,7 +102,7 @@ class LeaderElector:
         assert self._seen is not None
         old = self._seen.get("spec") or {}
         expired = asyncio.get_running_loop().time() - self._seen_at >= float(old.get("leaseDurationSeconds") or 0)
-        if self._holder() not in ("", election.identity) and not expired:
+        if self._holder() not in ("", election.identity) and not expired and not election.is_dead(self._holder()):
             return False
         self._note(await self.client.update(LEASES, {**self._seen, "spec": self._spec(old)}))
         return True
