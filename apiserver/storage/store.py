@@ -310,7 +310,7 @@ class Store:
         """
         if since < self.compacted:
             raise Compacted(since, self.compacted)
-        frames: Frames = []
+        asked, frames = since, Frames()
         while since < self.hub.ring_start:
             page, since = await self._in_writer(partial(self._page, since=since))
             for change in page:
@@ -322,6 +322,7 @@ class Store:
         watcher = self.hub.subscribe(resource, namespace, since, view)
         if frames:
             watcher.prepend(frames)
+            watcher.delivered(asked)
         return watcher
 
     def _page(self, connection: Connection, since: int) -> tuple[Events, int]:

@@ -69,6 +69,10 @@ class Watcher:
         self._queue.extendleft(reversed(frames))
         self._size += sum(map(len, frames))
 
+    def delivered(self, revision: int) -> None:
+        """Nothing after this revision has reached the client yet: bookmarks stay behind what waits."""
+        self._delivered = min(revision, self._delivered)
+
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -152,6 +156,7 @@ class Hub:
         """Backlog from the ring and subscription in one step: no gap, no repeat."""
         watcher = Watcher(self, (resource, namespace), view)
         watcher.skip_until = since
+        watcher.delivered(since)
         for event in self.backlog(resource, namespace, since):
             seen = transition(event, view.matches)
             if seen is not None:

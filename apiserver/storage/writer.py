@@ -317,4 +317,4 @@ class Writer:
 
 
 def _reason(error: BaseException) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]
+    return next(iter(str(getattr(error, "orig", None) or error).splitlines()), type(error).__name__)

@@ -111,3 +111,12 @@ async def test_an_object_that_leaves_the_selection_shows_its_old_content(store: 
     (moved,) = await store.submit([make_write("a", "MODIFIED", record.revision, labels={"app": "y"}, value="new")])
     (frame,) = await watcher.next()
     assert orjson.loads(frame) == ["DELETED", "a", moved.revision, "old"]
+
+
+async def test_a_bookmark_stays_behind_what_waits(store: Store) -> None:
+    begin = store.revision
+    await store.submit([make_write("a")])
+    watcher = await store.watch("things", "", begin, LabelView())
+    assert watcher.revision == begin
+    await watcher.next()
+    assert watcher.revision == store.revision
