@@ -80,9 +80,9 @@ def _service_objects(app: App) -> list[Object]:
     from apiserver.kinds.networking import default_service_cidr
     from apiserver.kinds.service import kubernetes_service
 
-    first = str(ipaddress.ip_network(app.options.service_cidr)[1])
+    first = str(ipaddress.ip_network(app.options.service_cidrs[0])[1])
     service, address = kubernetes_service(first, app.options.port)
-    found = [default_service_cidr(app.options.service_cidr), address, service]
+    found = [default_service_cidr(app.options.service_cidrs), address, service]
     published = advertised(app)
     if published:
         found += _own_endpoints(published, app.options.port)
@@ -107,7 +107,7 @@ def _own_endpoints(address: str, port: int) -> list[Object]:
                 "namespace": "default",
                 "labels": {"kubernetes.io/service-name": "kubernetes"},
             },
-            "addressType": "IPv4",
+            "addressType": f"IPv{ipaddress.ip_address(address).version}",
             "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
             "ports": [named],
         },

@@ -19,7 +19,7 @@ class StoredCluster:
 
     def __init__(self, store: Store, options: Options) -> None:
         self._store = store
-        self.service_cidr = options.service_cidr
+        self.service_cidrs = options.service_cidrs
         self.node_port_range = options.node_port_range
         self.minor = options.kubernetes_minor
 

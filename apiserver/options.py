@@ -28,7 +28,7 @@ class Options:
     tokens: list[TokenEntry] = field(default_factory=list)
     anonymous_auth: bool = True
     service_account_key: bytes = b""
-    service_cidr: str = "10.96.0.0/12"
+    service_cidrs: tuple[str, ...] = ("10.96.0.0/12",)
     node_port_range: tuple[int, int] = (30000, 32767)
     kubernetes_minor: int = 36
     admission: tuple[str, ...] = ()

@@ -112,7 +112,14 @@ def _server_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParse
     _access_arguments(parser)
     group = parser.add_argument_group("what it serves")
     group.add_argument("--kubernetes-version", default="1.36", metavar="1.N", help="1.25 to 1.37 (default: 1.36)")
-    group.add_argument("--service-cidr", default="10.96.0.0/12", metavar="CIDR", help="addresses of Services")
+    group.add_argument(
+        "--service-cluster-ip-range",
+        "--service-cidr",
+        dest="service_cidr",
+        default="10.96.0.0/12",
+        metavar="CIDR[,CIDR]",
+        help="addresses of Services; one range, or one of each IP family for dual stack (default: 10.96.0.0/12)",
+    )
     group.add_argument("--service-node-port-range", default="30000-32767", metavar="A-B", help="default: 30000-32767")
     group.add_argument("--admission", action="append", metavar="PLUGIN", help="turn admission plugins on (a,b)")
     group.add_argument("--no-admission", action="append", metavar="PLUGIN", help="turn admission plugins off (a,b)")

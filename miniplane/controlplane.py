@@ -23,6 +23,7 @@ from miniplane import kubeconfig
 from miniplane.supervisor import Supervisor
 
 if TYPE_CHECKING:
+    from apiserver.options import Options
     from apiserver.server import App
 
 START_TIMEOUT = 60.0
@@ -118,25 +119,26 @@ class ControlPlane:
         from apiserver.auth.authentication import TokenEntry
         from apiserver.main import listeners, serve
         from apiserver.options import Options
+        from miniplane.settings import service_cidrs
 
         self._stopping = asyncio.Event()
         directory = Path(self._directory)
         options = Options(
             port=self.port,
             tokens=[TokenEntry(self.token, "kubernetes-admin", "", ("system:masters",))],
-            service_cidr=self.service_cidr,
+            service_cidrs=service_cidrs(self.service_cidr),
             kubernetes_minor=int(self.kubernetes_version.removeprefix("1.")),
             admission=self.admission,
             no_admission=self.no_admission,
         )
-        names = kubeconfig.server_names(options.bind, "", options.service_cidr)
+        names = kubeconfig.server_names(options.bind, "", options.service_cidrs)
         files = kubeconfig.ensure_certificates(directory / "pki", names)
         options.tls_cert_file, options.tls_key_file = str(files.certificate), str(files.key)
         sockets = listeners(options)
         self.port, self.url, self.ca = options.port, kubeconfig.url_of(options.bind, options.port), str(files.ca)
         self.kubeconfig = str(directory / "kubeconfig")
         kubeconfig.write(Path(self.kubeconfig), self.url, files.ca.read_bytes(), self.token)
-        self._start_children()
+        self._start_children(options)
 
         def ready(app: App) -> None:
             self._app = app
@@ -144,11 +146,14 @@ class ControlPlane:
 
         await serve(options, ready=ready, stopping=self._stopping, sockets=sockets)
 
-    def _start_children(self) -> None:
+    def _start_children(self, options: Options) -> None:
+        from miniplane.settings import kubelet_families
+
         if self.controllers:
             self._supervisor.start("controllers", ["controllers", "--kubeconfig", self.kubeconfig])
         if self.nodes:
-            self._supervisor.start("kubelet", ["kubelet", "--kubeconfig", self.kubeconfig, "--nodes", str(self.nodes)])
+            words = ["kubelet", "--kubeconfig", self.kubeconfig, "--nodes", str(self.nodes)]
+            self._supervisor.start("kubelet", [*words, *kubelet_families(options.service_cidrs)])
 
     def __enter__(self) -> Self:
         return self.start()

@@ -55,9 +55,9 @@ def write_private(path: Path, content: bytes) -> None:
     temporary.replace(path)
 
 
-def server_names(bind: str, advertise: str, service_cidr: str) -> list[str]:
+def server_names(bind: str, advertise: str, service_cidrs: Sequence[str]) -> list[str]:
     """The names and addresses under which clients reach the server, for its certificate."""
-    first = str(ipaddress.ip_network(service_cidr)[1])
+    first = str(ipaddress.ip_network(service_cidrs[0])[1])
     names = [*CLUSTER_NAMES, "127.0.0.1", "::1", first]
     if bind in ("0.0.0.0", "::"):
         names.append(socket.gethostname().lower())

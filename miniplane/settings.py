@@ -18,7 +18,7 @@ MINORS = range(25, 38)
 """The Kubernetes minors whose schemas kubernetes-validate brings."""
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-SMALLEST_RANGE = 4
+SMALLEST_RANGE, SHORTEST_IPV6_PREFIX = 4, 64
 ADMIN = "kubernetes-admin"
 MASTERS = "system:masters"
 
@@ -62,15 +62,26 @@ def lock(directory: Path) -> int:
     return handle
 
 
-def service_cidr(text: str) -> str:
-    """Checks --service-cidr. Raises Refused."""
+def service_cidrs(text: str) -> tuple[str, ...]:
+    """Checks --service-cluster-ip-range: one network, or one of each family. Raises Refused."""
+    option = f"--service-cluster-ip-range {text}"
     try:
-        network = ipaddress.ip_network(text)
+        networks = [ipaddress.ip_network(part.strip()) for part in text.split(",")]
     except ValueError as error:
-        raise Refused(f"--service-cidr {text}: {error}") from error
-    if network.num_addresses < SMALLEST_RANGE:
-        raise Refused(f"--service-cidr {text}: it must hold at least {SMALLEST_RANGE} addresses")
-    return str(network)
+        raise Refused(f"{option}: {error}") from error
+    if len(networks) > 2 or len({network.version for network in networks}) < len(networks):
+        raise Refused(f"{option}: want one range, or one of IPv4 and one of IPv6")
+    for network in networks:
+        if network.num_addresses < SMALLEST_RANGE:
+            raise Refused(f"{option}: it must hold at least {SMALLEST_RANGE} addresses")
+        if network.version == 6 and network.prefixlen < SHORTEST_IPV6_PREFIX:
+            raise Refused(f"{option}: the shortest prefix of an IPv6 range is /{SHORTEST_IPV6_PREFIX}")
+    return tuple(map(str, networks))
+
+
+def kubelet_families(cidrs: tuple[str, ...]) -> list[str]:
+    """What tells simulated nodes to have the IP families of the Services."""
+    return ["--ip-families", ",".join("IPv6" if ":" in cidr else "IPv4" for cidr in cidrs)]
 
 
 def node_port_range(text: str) -> tuple[int, int]:
@@ -166,7 +177,7 @@ def options_of(arguments: Namespace) -> Options:
         advertise_address=arguments.advertise_address,
         insecure_port=arguments.insecure_port,
         anonymous_auth=not arguments.no_anonymous_auth,
-        service_cidr=service_cidr(arguments.service_cidr),
+        service_cidrs=service_cidrs(arguments.service_cidr),
         node_port_range=node_port_range(arguments.service_node_port_range),
         kubernetes_minor=kubernetes_minor(arguments.kubernetes_version),
         admission=_names(arguments.admission),

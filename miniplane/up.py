@@ -110,7 +110,7 @@ def _install(arguments: Namespace, directory: Path) -> Installation:
         token = kubeconfig.ensure_token(directory / "admin.token")
         options.tokens.append(TokenEntry(token, settings.ADMIN, "", (settings.MASTERS,)))
     sockets = _listeners(options)
-    names = kubeconfig.server_names(options.bind, options.advertise_address, options.service_cidr)
+    names = kubeconfig.server_names(options.bind, options.advertise_address, options.service_cidrs)
     certificates = kubeconfig.ensure_certificates(directory / "pki", names)
     options.tls_cert_file, options.tls_key_file = str(certificates.certificate), str(certificates.key)
     url = kubeconfig.url_of(options.bind, options.port)
@@ -150,7 +150,8 @@ def _start_children(arguments: Namespace, installed: Installation, supervisor: S
         supervisor.start("controllers", ["controllers", "--kubeconfig", str(path), *ELECTION])
     if arguments.nodes:
         path = installed.component_kubeconfig("kubelet")
-        supervisor.start("kubelet", ["kubelet", "--kubeconfig", str(path), "--nodes", str(arguments.nodes)])
+        words = ["kubelet", "--kubeconfig", str(path), "--nodes", str(arguments.nodes)]
+        supervisor.start("kubelet", [*words, *settings.kubelet_families(installed.options.service_cidrs)])
 
 
 def _serve(arguments: Namespace, start_children: Starter) -> int:

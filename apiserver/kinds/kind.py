@@ -31,7 +31,7 @@ class User:
 class Cluster(Protocol):
     """What a strategy may see of the rest of the cluster: committed state and settings. Reads only."""
 
-    service_cidr: str
+    service_cidrs: tuple[str, ...]  # one, or one of each family; the first one's family is the default
     node_port_range: tuple[int, int]
     minor: int  # of the Kubernetes version we serve
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from apiserver import validation as rules
 from apiserver.field import FieldError, immutable, invalid, required
@@ -56,7 +56,7 @@ def _reference(obj: Object) -> Object | None:
 
 
 class ServiceCIDRStrategy(Strategy):
-    """ServiceCIDR. Services take their addresses from the server's own range; further ranges are stored, not used."""
+    """ServiceCIDR: ranges of cluster IPs; `service_ranges` draws from them."""
 
     def prepare_for_create(self, obj: Object, context: Context) -> None:
         obj["status"] = {}
@@ -97,8 +97,8 @@ def _cidrs(obj: Object) -> list[str]:
     return found
 
 
-def default_service_cidr(cidr: str) -> Object:
-    """The ServiceCIDR `kubernetes` of the server's own range."""
+def default_service_cidr(cidrs: Sequence[str]) -> Object:
+    """The ServiceCIDR `kubernetes` of the server's own ranges."""
     ready = {
         "type": "Ready",
         "status": "True",
@@ -110,7 +110,7 @@ def default_service_cidr(cidr: str) -> Object:
         "apiVersion": f"{GROUP}/v1",
         "kind": "ServiceCIDR",
         "metadata": {"name": "kubernetes", "finalizers": ["networking.k8s.io/service-cidr-finalizer"]},
-        "spec": {"cidrs": [cidr]},
+        "spec": {"cidrs": list(cidrs)},
         "status": {"conditions": [ready]},
     }
 
@@ -123,7 +123,7 @@ def address_object(address: str, namespace: str, service: str) -> Object:
         "kind": "IPAddress",
         "metadata": {
             "name": address,
-            "labels": {FAMILY_LABEL: family, MANAGED_LABEL: "ipallocator"},
+            "labels": {FAMILY_LABEL: family, MANAGED_LABEL: "ipallocator.k8s.io"},
         },
         "spec": {"parentRef": {"resource": "services", "namespace": namespace, "name": service}},
     }

@@ -11,6 +11,7 @@ from apiserver.field import FieldError
 from apiserver.kinds.kind import STATUS, Column, Context, Kind, Object, Strategy, Subresource
 from apiserver.kinds.networking import address_object
 from apiserver.kinds.service_allocation import addresses_of, allocate, claims_of, rehearse, settle_families
+from apiserver.kinds.service_ranges import family_of
 from apiserver.kinds.service_types import (
     WITH_ADDRESS,
     carry_allocations,
@@ -138,7 +139,7 @@ def _warnings(obj: Object, minor: int) -> list[str]:
     found: list[str] = []
     if HINTS in annotations:
         found.append(f"annotation {HINTS} is deprecated, please use {MODE} instead")
-    for index, address in enumerate(addresses_of(obj)):
+    for index, address in enumerate(() if headless else spec.get("clusterIPs") or ()):
         found += rules.ip_warnings(f"spec.clusterIPs[{index}]", address)
     if headless:
         found += _headless_warnings(spec)
@@ -186,7 +187,7 @@ def kubernetes_service(address: str, port: int) -> tuple[Object, Object]:
             "clusterIP": address,
             "clusterIPs": [address],
             "internalTrafficPolicy": "Cluster",
-            "ipFamilies": ["IPv4"],
+            "ipFamilies": [family_of(address)],
             "ipFamilyPolicy": "SingleStack",
             "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": port}],
             "sessionAffinity": "None",

@@ -1,20 +1,17 @@
-"""clusterIPs, ipFamilies and ipFamilyPolicy of a Service: validation, and completion on a single-stack cluster."""
+"""clusterIPs, ipFamilies and ipFamilyPolicy of a Service: validation, and completion (KEP-563)."""
 
 from __future__ import annotations
 
 from apiserver import validation as rules
 from apiserver.field import FieldError, duplicate, invalid, not_supported, required
 from apiserver.kinds.kind import Object
+from apiserver.kinds.service_ranges import family_of
 from apiserver.kinds.service_types import WITH_ADDRESS, headless, needs_address
 
 FAMILIES = ("IPv4", "IPv6")
 SINGLE, PREFER, REQUIRE = "SingleStack", "PreferDualStack", "RequireDualStack"
 ADDRESSES, ONE, POLICY, FAMILY = "spec.clusterIPs", "spec.clusterIP", "spec.ipFamilyPolicy", "spec.ipFamilies"
 UNCHANGEABLE = "may not change once set"
-
-
-def family_of(address: str) -> str:
-    return "IPv6" if ":" in address else "IPv4"
 
 
 def address_faults(spec: Object, before: Object | None) -> list[FieldError]:
@@ -110,9 +107,10 @@ def _changed(name: str, spec: Object, before: Object, *, each: bool) -> list[Fie
     return found
 
 
-def complete_families(spec: Object, before: Object | None, own: str) -> list[FieldError]:
-    """Fill in ipFamilies and ipFamilyPolicy on a cluster whose one family is `own` (KEP-563); answers causes, and then
-    `spec` is of no use. Headless Services without a selector may have families that the cluster does not."""
+def complete_families(spec: Object, before: Object | None, own: list[str]) -> list[FieldError]:
+    """Fill in ipFamilies and ipFamilyPolicy on a cluster whose families are `own`, the default one first; answers
+    causes, and then `spec` is of no use. Headless Services without a selector may have families that the cluster does
+    not."""
     if not needs_address(spec) or _settled_preference(spec, before):
         return []
     if spec.get("ipFamilyPolicy") is None:
@@ -124,15 +122,22 @@ def complete_families(spec: Object, before: Object | None, own: str) -> list[Fie
     if faults:
         return faults
     if spec.get("clusterIP") == "None" and not spec.get("selector"):
-        families = spec.get("ipFamilies") or [own]
-        if len(families) < 2 and spec["ipFamilyPolicy"] != SINGLE:
-            families = [families[0], "IPv6" if families[0] == "IPv4" else "IPv4"]
-        spec["ipFamilies"] = families
+        _add_second_family(spec, own[0])
         return []
     faults = _unavailable(spec, own)
-    if not spec.get("ipFamilies"):
-        spec["ipFamilies"] = [own]
+    if len(own) == 2:
+        _add_second_family(spec, own[0])
+    elif not spec.get("ipFamilies"):
+        spec["ipFamilies"] = own[:1]
     return faults
+
+
+def _add_second_family(spec: Object, default: str) -> None:
+    """Every policy but SingleStack wants both families."""
+    families = spec.get("ipFamilies") or [default]
+    if len(families) == 1 and spec["ipFamilyPolicy"] != SINGLE:
+        families = [families[0], "IPv6" if families[0] == "IPv4" else "IPv4"]
+    spec["ipFamilies"] = families
 
 
 def _settled_preference(spec: Object, before: Object | None) -> bool:
@@ -170,7 +175,7 @@ def _policy_faults(spec: Object, before: Object | None) -> list[FieldError]:
     return found
 
 
-def _infer_families(spec: Object, own: str) -> list[FieldError]:
+def _infer_families(spec: Object, own: list[str]) -> list[FieldError]:
     """Explicit addresses say their families."""
     found: list[FieldError] = []
     addresses, families = spec.get("clusterIPs") or [], list(spec.get("ipFamilies") or [])
@@ -179,8 +184,8 @@ def _infer_families(spec: Object, own: str) -> list[FieldError]:
             break
         if index < len(families):
             continue
-        if family_of(address) == own:
-            families.append(own)
+        if family_of(address) in own:
+            families.append(family_of(address))
         else:
             why = f"{family_of(address)} is not configured on this cluster"
             found.append(invalid(f"{ADDRESSES}[{index}]", addresses, why))
@@ -189,11 +194,11 @@ def _infer_families(spec: Object, own: str) -> list[FieldError]:
     return found
 
 
-def _unavailable(spec: Object, own: str) -> list[FieldError]:
+def _unavailable(spec: Object, own: list[str]) -> list[FieldError]:
     found: list[FieldError] = []
-    if spec["ipFamilyPolicy"] == REQUIRE:
+    if spec["ipFamilyPolicy"] == REQUIRE and len(own) < 2:
         found.append(invalid(POLICY, REQUIRE, "this cluster is not configured for dual-stack services"))
     for index, family in enumerate(spec.get("ipFamilies") or ()):
-        if family != own:
+        if family not in own:
             found.append(invalid(f"{FAMILY}[{index}]", family, "not configured on this cluster"))
     return found

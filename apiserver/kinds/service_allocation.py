@@ -6,21 +6,18 @@ What is drawn here is only proposed: the write claims it, and a lost claim draws
 from __future__ import annotations
 
 import copy
-import ipaddress
 
 from apiserver import errors
-from apiserver.allocator import free_address, free_port, network_address, usable
+from apiserver.allocator import free_port
 from apiserver.field import FieldError, invalid
 from apiserver.kinds.kind import Context, Object
 from apiserver.kinds.service_addresses import complete_families
+from apiserver.kinds.service_ranges import canonical, claim, draw, families, unavailable
 from apiserver.kinds.service_types import needs_address, needs_health_check, needs_node_ports, node_ports
 from apiserver.storage.types import Claim
 
-IP_ADDRESSES = "ipaddresses.networking.k8s.io"
 PORT_SPACE = "nodeport"
 """One space for all protocols: a node port belongs to one Service, which may use it for TCP and UDP both."""
-ADDRESS_SPACE = "clusterip"
-"""Beside its IPAddress an address has a claim, which nobody can delete by hand."""
 TAKEN = "provided port is already allocated"
 DRY_RUN_PORT = 32768
 """A dry run numbers the ports that it does not draw from here on, as the real server does."""
@@ -32,31 +29,21 @@ def claims_of(obj: Object) -> tuple[Claim, ...]:
     numbers = set(node_ports(spec)) if needs_node_ports(spec) else set()
     if needs_health_check(spec) and spec.get("healthCheckNodePort"):
         numbers.add(spec["healthCheckNodePort"])
-    addresses = tuple(Claim(ADDRESS_SPACE, _canonical(address)) for address in addresses_of(obj))
+    addresses = tuple(claim(address) for address in addresses_of(obj))
     return addresses + tuple(Claim(PORT_SPACE, str(number)) for number in sorted(numbers))
 
 
-def _canonical(address: str) -> str:
-    return str(ipaddress.ip_address(address))
-
-
-def _held(address: str, context: Context) -> bool:
-    cluster = context.cluster
-    return cluster.exists(IP_ADDRESSES, "", address) or cluster.claimed(ADDRESS_SPACE, address) is not None
-
-
 def addresses_of(obj: Object | None) -> list[str]:
-    """The addresses a Service holds: none when headless or ExternalName."""
+    """The addresses a Service holds, in canonical form: none when headless or ExternalName."""
     spec = (obj or {}).get("spec") or {}
     if not needs_address(spec):
         return []
-    return [address for address in spec.get("clusterIPs") or () if address not in ("", "None")]
+    return [canonical(address) for address in spec.get("clusterIPs") or () if address not in ("", "None")]
 
 
 def settle_families(obj: Object, old: Object | None, context: Context) -> None:
     """Complete ipFamilies and ipFamilyPolicy. Raises 422."""
-    own = f"IPv{ipaddress.ip_network(context.cluster.service_cidr).version}"
-    _refuse(obj, complete_families(obj["spec"], (old or {}).get("spec"), own))
+    _refuse(obj, complete_families(obj["spec"], (old or {}).get("spec"), families(context.cluster)))
 
 
 def rehearse(obj: Object, old: Object | None, context: Context) -> None:
@@ -74,8 +61,8 @@ def allocate(obj: Object, old: Object | None, context: Context) -> None:
 
 def _allocate(obj: Object, old: Object | None, ports: _Ports, context: Context) -> None:
     spec, before = obj["spec"], (old or {}).get("spec")
-    if needs_address(spec) and (before is None or not needs_address(before)):
-        _address(obj, spec, ports.draws, context)
+    for place in _missing_places(spec, before):
+        _address(obj, spec, place, ports.draws, context)
     if needs_node_ports(spec):
         if before is None:
             _new_ports(obj, spec, ports)
@@ -90,43 +77,37 @@ def _refuse(obj: Object, faults: list[FieldError]) -> None:
         raise errors.invalid("", "Service", obj["metadata"].get("name", ""), faults)
 
 
-def _address(obj: Object, spec: Object, draws: bool, context: Context) -> None:
-    wanted = (spec.get("clusterIPs") or [""])[0]
-    if wanted == "None":
-        return
+def _missing_places(spec: Object, before: Object | None) -> list[int]:
+    """Which of clusterIPs are to be allocated: all of a Service that had none, the second of one that becomes
+    dual-stack."""
+    if not needs_address(spec) or (spec.get("clusterIPs") or [""])[0] == "None":
+        return []
+    wanted = len(spec.get("ipFamilies") or ())
+    if before is None or not needs_address(before):
+        return list(range(wanted))
+    if (before.get("clusterIPs") or [""])[0] == "None":
+        return []
+    return [1] if wanted == 2 and len(before.get("ipFamilies") or ()) == 1 else []
+
+
+def _address(obj: Object, spec: Object, place: int, draws: bool, context: Context) -> None:
+    """Check or draw one of clusterIPs."""
+    addresses = [*(spec.get("clusterIPs") or ())]
+    addresses += [""] * (len(spec["ipFamilies"]) - len(addresses))
+    wanted = addresses[place]
     if wanted:
-        why = _unavailable(wanted, context)
+        why = unavailable(wanted, context)
         if why:
             text = f"failed to allocate IP {wanted}: {why}"
-            _refuse(obj, [invalid("spec.clusterIPs", spec["clusterIPs"], text)])
+            _refuse(obj, [invalid("spec.clusterIPs", addresses, text)])
         return
     if not draws:
         return
-    found = _draw_address(context)
+    found = draw(spec["ipFamilies"][place], context)
     if found is None:
         raise errors.internal("failed to allocate a serviceIP: range is full")
-    spec["clusterIP"], spec["clusterIPs"] = found, [found]
-
-
-def _draw_address(context: Context) -> str | None:
-    """A dry run does not search for a free address: it shows the range's own."""
-    if context.dry_run:
-        return network_address(context.cluster.service_cidr)
-    return free_address(context.cluster.service_cidr, lambda address: _held(address, context))
-
-
-def _unavailable(address: str, context: Context) -> str:
-    cluster, canonical = context.cluster, _canonical(address)
-    if not usable(canonical, cluster.service_cidr):
-        if context.dry_run:
-            return (
-                f"the provided IP ({canonical}) is not in the valid range. "
-                f"The range of valid IPs is {cluster.service_cidr}"
-            )
-        return "the provided network does not match the current range"
-    if not context.dry_run and _held(canonical, context):
-        return "provided IP is already allocated"
-    return ""
+    addresses[place] = found
+    spec["clusterIP"], spec["clusterIPs"] = addresses[0], addresses
 
 
 class _Ports:

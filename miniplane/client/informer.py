@@ -213,6 +213,8 @@ class Informer:
             except StatusError as error:
                 if error.code == 410 or error.reason in ("Expired", "Gone"):
                     self._version = ""
+                if error.code == 404:  # a server that does not serve the kind has none of it
+                    self.synced.set()
                 logger.debug("%s: %s", self.resource.plural, error)
             except (OSError, TimeoutError, ValueError, KeyError) as error:
                 logger.debug("%s: %r", self.resource.plural, error)

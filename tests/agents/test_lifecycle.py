@@ -36,7 +36,8 @@ def follow(pod: dict[str, Any], *moments: float) -> list[tuple[str, int, float |
 
 
 def status(pod: dict[str, Any], state: State, asked: Behaviour | None = None) -> dict[str, Any]:
-    return lifecycle.pod_status(pod, asked or Behaviour(), state, host_ip="192.168.49.2", pod_ip="10.244.1.2", now=NOW)
+    asked = asked or Behaviour()
+    return lifecycle.pod_status(pod, asked, state, host_ips=["192.168.49.2"], pod_ips=["10.244.1.2"], now=NOW)
 
 
 def conditions(found: dict[str, Any]) -> dict[str, str]:
@@ -135,7 +136,7 @@ def test_status_written_once() -> None:
     assert lifecycle.differs(pod, shown)
     pod["status"] = json.loads(json.dumps(shown))
     later = lifecycle.pod_status(
-        pod, Behaviour(), State("running", NOW), host_ip="192.168.49.2", pod_ip="10.244.1.2", now=NOW + 60
+        pod, Behaviour(), State("running", NOW), host_ips=["192.168.49.2"], pod_ips=["10.244.1.2"], now=NOW + 60
     )
     assert not lifecycle.differs(pod, later)
 

@@ -153,7 +153,7 @@ def test_ip_address() -> None:
 
 
 def test_service_cidr() -> None:
-    assert faults("ServiceCIDR", spec=default_service_cidr("10.96.0.0/12")["spec"]) == []
+    assert faults("ServiceCIDR", spec=default_service_cidr(["10.96.0.0/12"])["spec"]) == []
     assert faults("ServiceCIDR", spec={"cidrs": ["10.0.0.0/8", "11.0.0.0/8"]}) == [
         'spec.cidrs: Invalid value: ["10.0.0.0/8","11.0.0.0/8"]: may specify no more than one IP for each IP family, '
         "i.e 192.168.0.0/24 and 2001:db8::/64"

@@ -19,7 +19,7 @@ SERVICE = ServiceStrategy()
 class FakeCluster:
     """Addresses and claims that others hold."""
 
-    service_cidr = "10.96.0.0/24"
+    service_cidrs = ("10.96.0.0/24",)
     node_port_range = (30000, 30999)
     minor = 36
 

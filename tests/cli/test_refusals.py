@@ -25,7 +25,7 @@ def refused(*arguments: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--service-cidr", "10.96.0.0/40"), "--service-cidr 10.96.0.0/40"),
+        (("--service-cidr", "10.96.0.0/40"), "--service-cluster-ip-range 10.96.0.0/40"),
         (("--service-cidr", "10.96.0.1/12"), "has host bits set"),
         (("--service-node-port-range", "32767-30000"), "want FIRST-LAST"),
         (("--kubernetes-version", "1.12"), "want one of 1.25 to 1.37"),

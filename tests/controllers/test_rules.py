@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from controllers import endpoints, endpointslice, endpointslicemirroring, hints, job, rollout, slices, statefulset
+from controllers import (
+    endpoints,
+    endpointslice,
+    endpointslicemirroring,
+    hints,
+    job,
+    rollout,
+    servicecidrs,
+    slices,
+    statefulset,
+)
 from controllers.daemonset import fits, tolerations
 from controllers.podtemplate import template_hash
 from controllers.services import TriggerTimes
@@ -319,3 +329,22 @@ def test_the_smallest_volume_that_fits_is_taken() -> None:
     assert chosen is not None and chosen["metadata"]["name"] == "right"
     reserved = volume("mine", "20Gi", claimRef={"name": "c", "namespace": "ns"})
     assert choose(claim, [*volumes, reserved]) is reserved
+
+
+# ServiceCIDRs
+
+
+@pytest.mark.parametrize(
+    ("others", "addresses", "goes"),
+    [
+        ([], [], True),
+        ([], ["10.1.0.5"], False),
+        ([], ["10.9.0.5", "fd00::1"], True),
+        (["10.1.0.0/25"], ["10.1.0.5"], True),
+        (["10.1.0.0/25"], ["10.1.0.200"], False),
+        (["10.0.0.0/8"], ["10.1.0.5", "10.1.0.200"], True),
+    ],
+)
+def test_a_service_cidr_stays_while_addresses_need_it(others: list[str], addresses: list[str], goes: bool) -> None:
+    rest = [{"spec": {"cidrs": [cidr]}} for cidr in others]
+    assert servicecidrs.may_go({"spec": {"cidrs": ["10.1.0.0/24"]}}, rest, addresses) is goes

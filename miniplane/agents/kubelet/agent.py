@@ -39,7 +39,8 @@ class Agent:
         """Note the address that a pod holds, before any new one is given."""
         status = pod.get("status") or {}
         if self.owns(pod) and status.get("podIP") and not _is_over(pod) and not pod["spec"].get("hostNetwork"):
-            self.addresses[pod["spec"]["nodeName"]].hold(pod["metadata"]["uid"], status["podIP"])
+            name = pod["spec"]["nodeName"]
+            self.addresses[name].hold(pod["metadata"]["uid"], self.nodes[name].ipv4_of(status["podIP"]))
 
     def forget(self, pod: Object) -> None:
         """The pod is deleted."""
@@ -80,8 +81,9 @@ class Agent:
             if not address:
                 self._event(pod, "Warning", "FailedCreatePodSandBox", "no addresses are left on the node")
                 return 5.0
-        host = self.nodes[pod["spec"]["nodeName"]].address
-        status = lifecycle.pod_status(pod, asked, step.state, host_ip=host, pod_ip=address, now=now)
+        node = self.nodes[pod["spec"]["nodeName"]]
+        own = node.host_ips if pod["spec"].get("hostNetwork") else node.pod_ips(address) if address else []
+        status = lifecycle.pod_status(pod, asked, step.state, host_ips=node.host_ips, pod_ips=own, now=now)
         if lifecycle.differs(pod, status):
             await self._write(pod, status)
         self._states[uid] = step.state
@@ -93,7 +95,8 @@ class Agent:
         name, current = pod["spec"]["nodeName"], (pod.get("status") or {}).get("podIP")
         if pod["spec"].get("hostNetwork"):
             return self.nodes[name].address
-        return self.addresses[name].take(pod["metadata"]["uid"], current or asked.pod_ip) or ""
+        wanted = self.nodes[name].ipv4_of(current) if current else asked.pod_ip
+        return self.addresses[name].take(pod["metadata"]["uid"], wanted) or ""
 
     async def _write(self, pod: Object, status: Object) -> None:
         """Patch the status as kubelets do; the uid guards against another pod of that name."""

@@ -193,21 +193,23 @@ def init_status(pod: Object, container: Object, state: State, started: float) ->
     return found
 
 
-def pod_status(pod: Object, behaviour: Behaviour, state: State, *, host_ip: str, pod_ip: str, now: float) -> Object:
+def pod_status(
+    pod: Object, behaviour: Behaviour, state: State, *, host_ips: list[str], pod_ips: list[str], now: float
+) -> Object:
     """The status to write. Conditions keep their transition times where nothing changed."""
     spec, old = pod["spec"], pod.get("status") or {}
     started = old.get("startTime") or stamp(min(state.since, now))
     found: Object = {
         "phase": _phase(state),
-        "hostIP": host_ip,
-        "hostIPs": [{"ip": host_ip}],
+        "hostIP": host_ips[0],
+        "hostIPs": [{"ip": address} for address in host_ips],
         "startTime": started,
         "containerStatuses": [container_status(pod, c, behaviour, state) for c in spec.get("containers") or ()],
     }
     if pod["metadata"].get("generation"):
         found["observedGeneration"] = pod["metadata"]["generation"]
-    if state.stage != "waiting" and pod_ip:
-        found["podIP"], found["podIPs"] = pod_ip, [{"ip": pod_ip}]
+    if state.stage != "waiting" and pod_ips:
+        found["podIP"], found["podIPs"] = pod_ips[0], [{"ip": address} for address in pod_ips]
     if spec.get("initContainers"):
         found["initContainerStatuses"] = [init_status(pod, c, state, parsed(started)) for c in spec["initContainers"]]
     found["conditions"] = _conditions(pod, behaviour, state, stamp(now))

@@ -234,12 +234,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--kubeconfig", required=True, metavar="FILE", help="how to reach the API server")
     parser.add_argument("--nodes", type=int, default=2, metavar="N", help="how many (default: 2), at most 254")
     parser.add_argument("--max-pods", type=int, default=110, metavar="N", help="pods on each node (default: 110)")
+    families = {"IPv4": ("IPv4",), "IPv6": ("IPv6",), "IPv4,IPv6": ("IPv4", "IPv6"), "IPv6,IPv4": ("IPv6", "IPv4")}
+    parser.add_argument(
+        "--ip-families", choices=list(families), default="IPv4", help="of nodes and pods, in this order (default: IPv4)"
+    )
     parser.add_argument("--verbose", action="store_true", help="log what goes wrong and is tried again")
     arguments = parser.parse_args(argv)
     if not 0 <= arguments.nodes <= 254:
         parser.error("--nodes: want 0 to 254")
     logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.WARNING, format="%(name)s: %(message)s")
-    nodes = [SimulatedNode(number, arguments.max_pods) for number in range(1, arguments.nodes + 1)]
+    chosen = families[arguments.ip_families]
+    nodes = [SimulatedNode(number, arguments.max_pods, chosen) for number in range(1, arguments.nodes + 1)]
     import uvloop
 
     try:

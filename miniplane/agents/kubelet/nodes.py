@@ -36,6 +36,7 @@ class SimulatedNode:
 
     number: int
     max_pods: int = 110
+    ip_families: tuple[str, ...] = ("IPv4",)
 
     @property
     def name(self) -> str:
@@ -49,12 +50,38 @@ class SimulatedNode:
     def pod_cidr(self) -> str:
         return str(ipaddress.ip_network((ipaddress.ip_address("10.244.0.0") + 256 * self.number, 24)))
 
+    @property
+    def _ipv6_network(self) -> ipaddress.IPv6Network:
+        return ipaddress.IPv6Network((int(ipaddress.ip_address("fd00:10:244::")) + (self.number << 64), 64))
+
+    def in_families(self, ipv4: str, ipv6: str) -> list[str]:
+        """What of the two the node has, its first family first."""
+        return [ipv6 if family == "IPv6" else ipv4 for family in self.ip_families]
+
+    def pod_ips(self, address: str) -> list[str]:
+        """All addresses of the pod that has this IPv4 address: the IPv6 one is at the same place of its network."""
+        place = int(ipaddress.ip_address(address)) & 0xFF
+        return self.in_families(address, str(self._ipv6_network[place]))
+
+    def ipv4_of(self, address: str) -> str:
+        """The IPv4 address that belongs to a pod's first address."""
+        if ":" not in address:
+            return address
+        place = int(ipaddress.ip_address(address)) & 0xFF
+        return str(ipaddress.ip_network(self.pod_cidr)[place])
+
+    @property
+    def host_ips(self) -> list[str]:
+        """The node's addresses: node 1 has 192.168.49.2 and fd00:192:168:49::2."""
+        ipv6 = ipaddress.ip_address("fd00:192:168:49::1") + self.number
+        return self.in_families(self.address, str(ipv6))
+
     def object(self, now: str) -> Object:
         """The Node to create."""
-        cidr = self.pod_cidr
+        cidrs = self.in_families(self.pod_cidr, str(self._ipv6_network))
         return {
             "metadata": {"name": self.name, "labels": self._labels()},
-            "spec": {"podCIDR": cidr, "podCIDRs": [cidr]},
+            "spec": {"podCIDR": cidrs[0], "podCIDRs": cidrs},
             "status": self.status(now, now),
         }
 
@@ -72,7 +99,7 @@ class SimulatedNode:
         pods = {"pods": str(self.max_pods)}
         return {
             "addresses": [
-                {"type": "InternalIP", "address": self.address},
+                *({"type": "InternalIP", "address": address} for address in self.host_ips),
                 {"type": "Hostname", "address": self.name},
             ],
             "capacity": {**CAPACITY, **pods},
