@@ -81,6 +81,20 @@ def kubeconfig(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def backup(arguments: argparse.Namespace) -> int:
+    """Copy a control plane, running or not, into one file: objects, certificates, admin token."""
+    from miniplane.archive import backup as run
+
+    return run(arguments)
+
+
+def restore(arguments: argparse.Namespace) -> int:
+    """Fill a new data directory, or an empty database, from a backup."""
+    from miniplane.archive import restore as run
+
+    return run(arguments)
+
+
 def version(_: argparse.Namespace) -> int:
     """Print our version."""
     print(f"miniplane {__version__}")
@@ -103,8 +117,16 @@ def _parser() -> argparse.ArgumentParser:
     add(controllers, add_help=False)
     add(kubelet, add_help=False)
     add(kubeconfig).add_argument("--data", metavar="DIR", help="data directory")
+    _archive_arguments(add(backup))
+    _archive_arguments(add(restore))
     add(version)
     return parser
+
+
+def _archive_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="the backup, a compressed tar archive; it holds secrets")
+    parser.add_argument("--data", metavar="DIR", help="data directory (default: ~/.local/share/miniplane)")
+    parser.add_argument("--database-url", metavar="URL", help="the database, where it is not in the data directory")
 
 
 def _server_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:

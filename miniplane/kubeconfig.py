@@ -213,6 +213,16 @@ def ensure_token(path: Path) -> str:
     return token
 
 
+def ensure_signing_key(path: Path) -> bytes:
+    """The key kept in this file that signs service account tokens, PEM; a new one the first time."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_bytes()
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    write_private(path, _key_pem(ec.generate_private_key(ec.SECP256R1())))
+    return path.read_bytes()
+
+
 def url_of(bind: str, port: int) -> str:
     """Where a client on this machine finds a server bound there."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(bind, bind)

@@ -19,6 +19,7 @@ MINORS = range(25, 38)
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 SMALLEST_RANGE, SHORTEST_IPV6_PREFIX = 4, 64
+DATABASE = "miniplane.db"
 ADMIN = "kubernetes-admin"
 MASTERS = "system:masters"
 
@@ -44,6 +45,11 @@ def data_directory(path: Path) -> Path:
     except OSError as error:
         raise Refused(f"the data directory {path} cannot be written: {error.strerror}") from error
     return path
+
+
+def database_url(given: str | None, directory: Path) -> str:
+    """The database that was asked for, or that of the data directory."""
+    return given or f"sqlite:///{directory / DATABASE}"
 
 
 def lock(directory: Path) -> int:

@@ -104,7 +104,8 @@ def _install(arguments: Namespace, directory: Path) -> Installation:
     from apiserver.auth.authentication import TokenEntry
 
     options = settings.options_of(arguments)
-    options.database_url = _database_url(arguments, directory)
+    kept = "sqlite://" if arguments.ephemeral else ""
+    options.database_url = settings.database_url(arguments.database_url or kept, directory)
     token = settings.admin_token(options.tokens)
     if not options.tokens:
         token = kubeconfig.ensure_token(directory / "admin.token")
@@ -113,6 +114,7 @@ def _install(arguments: Namespace, directory: Path) -> Installation:
     names = kubeconfig.server_names(options.bind, options.advertise_address, options.service_cidrs)
     certificates = kubeconfig.ensure_certificates(directory / "pki", names)
     options.tls_cert_file, options.tls_key_file = str(certificates.certificate), str(certificates.key)
+    options.service_account_key = kubeconfig.ensure_signing_key(directory / "pki" / "sa.key")
     url = kubeconfig.url_of(options.bind, options.port)
     ca = certificates.ca.read_bytes()
     path = Path(arguments.kubeconfig).expanduser().absolute() if arguments.kubeconfig else directory / "kubeconfig"
@@ -121,12 +123,6 @@ def _install(arguments: Namespace, directory: Path) -> Installation:
     except OSError as error:
         raise Refused(f"the kubeconfig {path} cannot be written: {error.strerror}") from error
     return Installation(options, sockets, directory, url, ca, path)
-
-
-def _database_url(arguments: Namespace, directory: Path) -> str:
-    if arguments.database_url:
-        return str(arguments.database_url)
-    return "sqlite://" if arguments.ephemeral else f"sqlite:///{directory / 'miniplane.db'}"
 
 
 def up(arguments: Namespace) -> int:

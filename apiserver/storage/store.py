@@ -7,7 +7,6 @@ import sys
 from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, select
@@ -393,8 +392,3 @@ def _first_previous(events: Any, before: dict[Key, Record | None]) -> None:
     """For each key, what it was before the first of the events."""
     for change in events:
         before.setdefault(change.record.key, change.previous)
-
-
-def sqlite_url(directory: Path) -> str:
-    """The database of a data directory."""
-    return f"sqlite:///{directory / 'miniplane.db'}"

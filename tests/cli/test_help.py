@@ -18,11 +18,11 @@ def output(*arguments: str) -> str:
 
 def test_help_names_every_command() -> None:
     text = output("--help")
-    for word in ("up", "apiserver", "controllers", "kubelet", "kubeconfig", "version"):
+    for word in ("up", "apiserver", "controllers", "kubelet", "kubeconfig", "backup", "restore", "version"):
         assert f"\n    {word}" in text
 
 
-@pytest.mark.parametrize("verb", ["up", "apiserver", "controllers", "kubelet", "kubeconfig"])
+@pytest.mark.parametrize("verb", ["up", "apiserver", "controllers", "kubelet", "kubeconfig", "backup", "restore"])
 def test_help_of_a_command(verb: str) -> None:
     assert "--" in output(verb, "--help")
 

@@ -43,7 +43,7 @@ def mode(path: Path) -> int:
 
 
 def test_secrets_are_private(plane: Plane) -> None:
-    for name in ("kubeconfig", "admin.token", "pki/ca.key", "pki/apiserver.key"):
+    for name in ("kubeconfig", "admin.token", "pki/ca.key", "pki/apiserver.key", "pki/sa.key"):
         assert mode(plane.directory / name) == 0o600, name
     assert mode(plane.directory / "pki") == 0o700
 
@@ -65,12 +65,17 @@ def test_who_brings_no_credentials(plane: Plane, token: str, status: int) -> Non
 def test_a_restart_keeps_state_and_credentials(start_plane: StartPlane) -> None:
     first = start_plane("--nodes", "0", "--no-controllers")
     first.kubectl("create configmap kept --from-literal=a=b")
+    first.kubectl("create serviceaccount robot")
+    token = first.kubectl("create token robot").stdout.strip()
     before = {
-        name: (first.directory / name).read_bytes() for name in ("admin.token", "pki/ca.crt", "pki/apiserver.crt")
+        name: (first.directory / name).read_bytes()
+        for name in ("admin.token", "pki/ca.crt", "pki/apiserver.crt", "pki/sa.key")
     }
     assert first.stop() == 0
     again = start_plane("--nodes", "0", "--no-controllers", directory=first.directory)
     assert again.kubectl("get configmap kept -o jsonpath={.data.a}").stdout == "b"
+    whoami = again.kubectl(f"auth whoami --token {token} -o jsonpath={{.status.userInfo.username}}").stdout
+    assert whoami == "system:serviceaccount:default:robot", "tokens outlive the process that signed them"
     assert before == {name: (again.directory / name).read_bytes() for name in before}
 
 

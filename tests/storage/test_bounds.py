@@ -6,7 +6,8 @@ import asyncio
 from pathlib import Path
 
 from apiserver.storage.log import WatchHistory
-from apiserver.storage.store import Store, sqlite_url
+from apiserver.storage.store import Store
+from miniplane.settings import database_url
 from tests.storage.objects import make_write
 
 UPDATES = 20_000
@@ -14,7 +15,7 @@ SIZE = 4_000
 
 
 async def test_many_updates_of_one_object_leave_a_small_database(tmp_path: Path) -> None:
-    store = await Store.open(sqlite_url(tmp_path))
+    store = await Store.open(database_url(None, tmp_path))
     (record,) = await store.submit([make_write("a", value="x" * SIZE)])
     for _ in range(UPDATES // 20):
         writes = []
@@ -27,7 +28,7 @@ async def test_many_updates_of_one_object_leave_a_small_database(tmp_path: Path)
 
 
 async def test_history_is_cut_by_events(tmp_path: Path) -> None:
-    store = await Store.open(sqlite_url(tmp_path), watch_history=WatchHistory(events=100))
+    store = await Store.open(database_url(None, tmp_path), watch_history=WatchHistory(events=100))
     begin = store.revision
     for number in range(300):
         await store.submit([make_write(f"o{number}")])

@@ -7,19 +7,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-from apiserver.storage.store import Store, sqlite_url
+from apiserver.storage.store import Store
+from miniplane.settings import database_url
 from tests.storage.objects import content
 
 KILLS = 20
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from apiserver.storage.store import Store, sqlite_url
+from apiserver.storage.store import Store
+from miniplane.settings import database_url
 from apiserver.storage.types import Claim
 from tests.storage.objects import make_write
 
 async def main() -> None:
-    store = await Store.open(sqlite_url(Path(sys.argv[1])))
+    store = await Store.open(database_url(None, Path(sys.argv[1])))
     first = int(sys.argv[2])
     async def worker(number: int) -> None:
         for step in range(10_000):
@@ -47,7 +49,7 @@ def _load_and_kill(directory: Path, round_number: int) -> list[str]:
 
 
 async def _verify(directory: Path, answered: list[str]) -> None:
-    store = await Store.open(sqlite_url(directory))
+    store = await Store.open(database_url(None, directory))
     try:
         names = {record.key.name for record in store.list("things")}
         assert set(answered) <= names

@@ -11,7 +11,8 @@ import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apiserver.storage.store import Store, sqlite_url
+from apiserver.storage.store import Store
+from miniplane.settings import database_url
 from tests.storage.objects import LabelView, key, make_write
 
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -59,7 +60,7 @@ def _replay(start: dict[str, str], frames: list[bytes]) -> set[str]:
 
 async def _check(steps: list[tuple[str, str, str]], app: str | None, cut: int, restart: bool) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        url = sqlite_url(Path(directory))
+        url = database_url(None, Path(directory))
         store = await Store.open(url)
         begin = store.revision
         history = [{}, *await _apply(store, steps)]
