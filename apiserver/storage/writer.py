@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, select, text, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from apiserver.storage import log, tables
+from apiserver.storage.bulk import insert_rows, placeholder
 from apiserver.storage.types import Claim, ClaimTaken, Event, Exists, Key, Record, Stale, Unavailable, Write
 
 BATCH_LIMIT = 256
@@ -67,14 +67,11 @@ class Writer:
         self._queue: queue.SimpleQueue[Group | Task | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="storage-writer", daemon=True)
         self._postgresql = engine.dialect.name == "postgresql"
-        self._upsert = self._make_upsert()
+        # as text, made once: every batch runs these two, and SQLAlchemy's way to a statement costs more than SQLite's
+        position = select(tables.revision.c.value, tables.revision.c.compacted).with_for_update()
+        self._read_position = str(position.compile(dialect=engine.dialect))
+        self._move_position = f"UPDATE revision SET value = {placeholder(engine.dialect)}"
         self.batches = self.writes = 0
-
-    def _make_upsert(self) -> Any:
-        dialect = postgresql if self._postgresql else sqlite
-        statement = dialect.insert(tables.objects)
-        changed = {name: statement.excluded[name] for name in ("uid", "revision", "version_at", "labels", "body")}
-        return statement.on_conflict_do_update(index_elements=["resource", "namespace", "name"], set_=changed)
 
     def start(self) -> None:
         self._thread.start()
@@ -157,8 +154,7 @@ class Writer:
 
     def lock(self, connection: Connection) -> list[Event]:
         """Take the lock; read and apply what others committed since we last held it."""
-        statement = select(tables.revision.c.value, tables.revision.c.compacted)
-        value, self.compacted = connection.execute(statement.with_for_update()).one()
+        value, self.compacted = connection.exec_driver_sql(self._read_position).one()
         return self.catch_up(connection, value) if value != self.revision else []
 
     def catch_up(self, connection: Connection, until: int) -> list[Event]:
@@ -269,17 +265,16 @@ class Writer:
 
     def _write(self, connection: Connection, plan: _Plan) -> None:
         now = int(time.time())
-        connection.execute(insert(tables.log), [log.log_row(event, now) for event in plan.events])
+        insert_rows(connection, tables.log, [log.log_row(event, now) for event in plan.events])
         last = {event.record.key: event for event in plan.events}
         stored = [log.object_row(event.record) for event in last.values() if event.type != "DELETED"]
         gone = [key for key, event in last.items() if event.type == "DELETED"]
-        if stored:
-            connection.execute(self._upsert, stored)
+        insert_rows(connection, tables.objects, stored, replace=True)
         if gone:
             columns = (tables.objects.c.resource, tables.objects.c.namespace, tables.objects.c.name)
             connection.execute(delete(tables.objects).where(tuple_(*columns).in_(gone)))
         self._write_claims(connection, plan)
-        connection.execute(update(tables.revision).values(value=self.revision))
+        connection.exec_driver_sql(self._move_position, (self.revision,))
         if self._postgresql:
             connection.execute(text("SELECT pg_notify('miniplane', '')"))
 
