@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from apiserver.field import FieldError, immutable, invalid, not_supported, required
-from apiserver.kinds.apps import STATUS_SUBRESOURCE, non_negative
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
 from apiserver.kinds.pod import default_pod_spec, validate_pod_template
 from apiserver.kinds.pod_validation import template_warnings
+from apiserver.kinds.workload import STATUS_SUBRESOURCE, non_negative
 from apiserver.kinds.workload_columns import CONTAINERS, IMAGES, SELECTOR, at, count
 from apiserver.table import AGE, human_duration, parse_time, since
 from apiserver.validation import dns1123_subdomain, max_length

@@ -9,23 +9,14 @@ import orjson
 
 from apiserver import validation as rules
 from apiserver.field import FieldError, forbidden, immutable, invalid, required, too_long
-from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy, Subresource
+from apiserver.kinds.kind import Column, Context, Kind, Object, Subresource
 from apiserver.kinds.pods.checks import each
+from apiserver.kinds.strategies import Free
 from apiserver.kinds.workload_columns import at
 from apiserver.table import AGE
 
 SIZE_LIMIT = 1024 * 1024
 ACCOUNT_NAME = "kubernetes.io/service-account.name"
-
-
-class Free(Strategy):
-    """Objects whose every field is the client's."""
-
-    def prepare_for_create(self, obj: Object, context: Context) -> None:
-        """Nothing is the server's."""
-
-    def prepare_for_update(self, obj: Object, old: Object, context: Context) -> None:
-        """Nothing is the server's."""
 
 
 def _decoded_size(text: str) -> int:

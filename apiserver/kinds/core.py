@@ -6,14 +6,13 @@ from typing import Any
 
 from apiserver.field import FieldError, invalid, not_supported, required
 from apiserver.kinds import configuration, limits, namespaces, nodes, persistentvolumes
-from apiserver.kinds.configuration import Free
 from apiserver.kinds.kind import STATUS, Column, Context, Kind, Object, Strategy, Subresource
 from apiserver.kinds.pod_defaults import default_pod_spec
 from apiserver.kinds.pod_validation import template_warnings, validate_pod_template
 from apiserver.kinds.pods.checks import not_negative
 from apiserver.kinds.scale import scale_subresource, set_string
-from apiserver.kinds.workload_columns import CONTAINERS, IMAGES, count, format_labels
-from apiserver.table import AGE
+from apiserver.kinds.strategies import Free
+from apiserver.kinds.workload_columns import REPLICAS, format_labels
 
 
 class PodTemplateStrategy(Free):
@@ -175,12 +174,7 @@ KINDS: tuple[Kind, ...] = (
         short_names=("rc",),
         categories=("all",),
         columns=(
-            Column("Desired", count("spec", "replicas"), type="integer"),
-            Column("Current", count("status", "replicas"), type="integer"),
-            Column("Ready", count("status", "readyReplicas"), type="integer"),
-            AGE,
-            CONTAINERS,
-            IMAGES,
+            *REPLICAS,
             Column("Selector", lambda obj: format_labels((obj.get("spec") or {}).get("selector")), priority=1),
         ),
         selectable_fields=("status.replicas",),

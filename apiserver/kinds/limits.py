@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from apiserver import validation as rules
 from apiserver.field import FieldError, duplicate, forbidden, immutable, invalid, required
-from apiserver.kinds.configuration import Free
 from apiserver.kinds.kind import STATUS, Column, Context, Kind, Object, Strategy, Subresource
 from apiserver.kinds.pods import resources
 from apiserver.kinds.pods.checks import each, words
+from apiserver.kinds.strategies import Free
 from apiserver.table import AGE
 from miniplane.apimachinery.quantity import Quantity, rounded_to_milli
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.field import FieldError, invalid, not_supported
-from apiserver.kinds.apps import STATUS_SUBRESOURCE, int_or_percent, over_hundred
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
+from apiserver.kinds.workload import STATUS_SUBRESOURCE, int_or_percent, over_hundred
 from apiserver.kinds.workload_columns import count
 from apiserver.table import AGE
 from apiserver.validation import label_selector

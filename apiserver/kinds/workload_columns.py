@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from apiserver.kinds.kind import CellValue, Column, Object
+from apiserver.table import AGE
 
 
 def at(*path: str, default: Any = None) -> CellValue:
@@ -23,6 +24,11 @@ def at(*path: str, default: Any = None) -> CellValue:
 def count(*path: str) -> CellValue:
     """A number; absent is zero."""
     return at(*path, default=0)
+
+
+def yes(*path: str) -> CellValue:
+    """A boolean; absent is false."""
+    return lambda obj: bool(at(*path)(obj))
 
 
 def ratio(first: CellValue, second: CellValue) -> CellValue:
@@ -74,3 +80,11 @@ def selector_text(obj: Object) -> str:
 CONTAINERS = Column("Containers", container_names, priority=1)
 IMAGES = Column("Images", images, priority=1)
 SELECTOR = Column("Selector", selector_text, priority=1)
+REPLICAS = (
+    Column("Desired", count("spec", "replicas"), type="integer"),
+    Column("Current", count("status", "replicas"), type="integer"),
+    Column("Ready", count("status", "readyReplicas"), type="integer"),
+    AGE,
+    CONTAINERS,
+    IMAGES,
+)

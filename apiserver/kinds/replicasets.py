@@ -1,0 +1,51 @@
+"""apps/v1 ReplicaSet."""
+
+from __future__ import annotations
+
+from apiserver.field import FieldError
+from apiserver.kinds.kind import Context, Kind, Object
+from apiserver.kinds.workload import (
+    Workload,
+    apps_kind,
+    immutable_selector,
+    non_negative,
+    selector_faults,
+    template_faults,
+)
+from apiserver.kinds.workload_columns import REPLICAS, SELECTOR
+
+
+class ReplicaSetStrategy(Workload):
+    """ReplicaSet."""
+
+    counts = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration")
+    within = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+
+    def default_spec(self, spec: Object) -> None:
+        spec.setdefault("replicas", 1)
+
+    def prepare_for_create(self, obj: Object, context: Context) -> None:
+        obj["status"] = {"replicas": 0}
+
+    def validate(self, obj: Object, context: Context) -> list[FieldError]:
+        spec = obj["spec"]
+        found = non_negative(spec.get("replicas"), "spec.replicas")
+        found += non_negative(spec.get("minReadySeconds"), "spec.minReadySeconds")
+        found += selector_faults(spec, "deployment")
+        found += template_faults(spec, context)
+        return found
+
+    def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
+        return self.validate(obj, context) + immutable_selector(obj, old)
+
+
+KINDS: tuple[Kind, ...] = (
+    apps_kind(
+        "ReplicaSet",
+        "replicasets",
+        "rs",
+        ReplicaSetStrategy(),
+        (*REPLICAS, SELECTOR),
+        fields=("status.replicas",),
+    ),
+)

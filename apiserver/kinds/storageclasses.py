@@ -1,0 +1,115 @@
+"""storage.k8s.io/v1: classes, drivers and attachments of volumes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiserver.kinds.kind import Column, Kind, Object, Strategy
+from apiserver.kinds.strategies import STATUS_ONLY, Counted, Free
+from apiserver.kinds.workload_columns import at, yes
+from apiserver.table import AGE
+
+STORAGE = "storage.k8s.io"
+
+
+def _join(*path: str) -> Any:
+    return lambda obj: ",".join(at(*path, default=[])(obj))
+
+
+def _storage_class_name(obj: Object) -> str:
+    annotations = obj["metadata"].get("annotations") or {}
+    key = "storageclass.kubernetes.io/is-default-class"
+    default = "true" in (annotations.get(key), annotations.get(key.replace("storageclass", "storageclass.beta")))
+    return f"{obj['metadata'].get('name', '')}{' (default)' if default else ''}"
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        STORAGE,
+        "v1",
+        "CSIDriver",
+        "csidrivers",
+        False,
+        Counted(),
+        columns=(
+            Column("AttachRequired", at("spec", "attachRequired", default=True), type="boolean"),
+            Column("PodInfoOnMount", yes("spec", "podInfoOnMount"), type="boolean"),
+            Column("StorageCapacity", yes("spec", "storageCapacity"), type="boolean"),
+            Column(
+                "TokenRequests",
+                lambda obj: (
+                    ",".join(r.get("audience", "") for r in (obj.get("spec") or {}).get("tokenRequests") or ())
+                    or "<unset>"
+                ),
+            ),
+            Column("RequiresRepublish", yes("spec", "requiresRepublish"), type="boolean"),
+            Column("Modes", _join("spec", "volumeLifecycleModes")),
+            AGE,
+        ),
+    ),
+    Kind(
+        STORAGE,
+        "v1",
+        "CSINode",
+        "csinodes",
+        False,
+        Free(),
+        columns=(Column("Drivers", lambda obj: len((obj.get("spec") or {}).get("drivers") or ()), type="integer"), AGE),
+    ),
+    Kind(
+        STORAGE,
+        "v1",
+        "CSIStorageCapacity",
+        "csistoragecapacities",
+        True,
+        Free(),
+        columns=(
+            Column("StorageClassName", at("storageClassName", default="")),
+            Column("Capacity", at("capacity", default="<unset>")),
+        ),
+    ),
+    Kind(
+        STORAGE,
+        "v1",
+        "StorageClass",
+        "storageclasses",
+        False,
+        Free(),
+        short_names=("sc",),
+        columns=(
+            Column("Provisioner", at("provisioner", default="")),
+            Column("ReclaimPolicy", at("reclaimPolicy", default="Delete")),
+            Column("VolumeBindingMode", at("volumeBindingMode", default="Immediate")),
+            Column("AllowVolumeExpansion", yes("allowVolumeExpansion"), type="boolean"),
+            AGE,
+        ),
+        name_cell=_storage_class_name,
+    ),
+    Kind(
+        STORAGE,
+        "v1",
+        "VolumeAttachment",
+        "volumeattachments",
+        False,
+        Strategy(),
+        subresources=STATUS_ONLY,
+        columns=(
+            Column("Attacher", at("spec", "attacher", default=""), format="name"),
+            Column("PV", at("spec", "source", "persistentVolumeName", default="")),
+            Column("Node", at("spec", "nodeName", default="")),
+            Column("Attached", yes("status", "attached"), type="boolean"),
+            AGE,
+        ),
+    ),
+    Kind(
+        STORAGE,
+        "v1",
+        "VolumeAttributesClass",
+        "volumeattributesclasses",
+        False,
+        Free(),
+        short_names=("vac",),
+        since=34,
+        columns=(Column("DriverName", at("driverName", default="")), AGE),
+    ),
+)

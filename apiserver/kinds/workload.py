@@ -1,0 +1,152 @@
+"""What the kinds with a pod template share: checks of counts, selectors and templates, and their strategy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apiserver.field import FieldError, forbidden, immutable, invalid, not_supported, required
+from apiserver.kinds.kind import STATUS, Column, Context, Kind, Object, Strategy, Subresource
+from apiserver.kinds.pod import default_pod_spec, validate_pod_template
+from apiserver.kinds.pod_validation import template_warnings
+from apiserver.kinds.scale import scale_subresource
+from apiserver.validation import label_selector, percent
+from miniplane.apimachinery.selectors import from_object
+
+NOT_MATCHING = "`selector` does not match template `labels`"
+STATUS_SUBRESOURCE = Subresource("status", STATUS)
+
+
+def non_negative(value: Any, path: str) -> list[FieldError]:
+    """apimachinery's ValidateNonnegativeField."""
+    return [invalid(path, value, "must be greater than or equal to 0")] if value is not None and value < 0 else []
+
+
+def int_or_percent(value: Any, path: str) -> list[FieldError]:
+    """A count or a percentage, not negative."""
+    if isinstance(value, str):
+        return [invalid(path, value, text) for text in percent(value)]
+    return non_negative(value, path)
+
+
+def over_hundred(value: Any, path: str) -> list[FieldError]:
+    """Percentages above 100 are refused."""
+    if isinstance(value, str) and value[:-1].isdigit() and int(value[:-1]) > 100:
+        return [invalid(path, value, "must not be greater than 100%")]
+    return []
+
+
+def scaled(value: Any) -> int:
+    """The number of an int-or-percent as far as zero is concerned."""
+    if isinstance(value, str):
+        return int(value[:-1]) if value[:-1].isdigit() else 0
+    return value if isinstance(value, int) else 0
+
+
+def template_labels(spec: Object) -> Any:
+    return ((spec.get("template") or {}).get("metadata") or {}).get("labels")
+
+
+def selector_faults(spec: Object, kind: str, path: str = "spec.selector") -> list[FieldError]:
+    """A workload's selector: there, not empty, well formed."""
+    selector = spec.get("selector")
+    if selector is None:
+        return [required(path)]
+    found = label_selector(selector, path)
+    if not selector.get("matchLabels") and not selector.get("matchExpressions"):
+        found.append(invalid(path, selector, f"empty selector is invalid for {kind}"))
+    return found
+
+
+def matches_template(spec: Object) -> bool:
+    """Whether the selector takes the pods of the template."""
+    try:
+        selector = from_object(spec.get("selector"))
+    except ValueError:
+        return True
+    return selector.empty or selector.matches(template_labels(spec) or {})
+
+
+def template_faults(spec: Object, context: Context, *, always: bool = True) -> list[FieldError]:
+    """The template of a workload whose pods restart for ever."""
+    path = "spec.template"
+    found: list[FieldError] = []
+    if not matches_template(spec):
+        found.append(invalid(f"{path}.metadata.labels", template_labels(spec), NOT_MATCHING))
+    template = spec.get("template") or {}
+    found += validate_pod_template(template, path, context)
+    pod = template.get("spec") or {}
+    if always and pod.get("restartPolicy") not in ("Always", None):
+        found.append(not_supported(f"{path}.spec.restartPolicy", pod["restartPolicy"], ("Always",)))
+    if pod.get("activeDeadlineSeconds") is not None:
+        found.append(forbidden(f"{path}.spec.activeDeadlineSeconds", f"activeDeadlineSeconds in {NOT_IN}"))
+    return found
+
+
+NOT_IN = "ReplicaSet is not Supported"
+
+
+class Workload(Strategy):
+    """What the apps kinds share: a pod template, a generation, a status of their own."""
+
+    has_generation = True
+
+    def default(self, obj: Object) -> None:
+        spec = obj.setdefault("spec", {})
+        template = spec.setdefault("template", {})
+        template.setdefault("metadata", {})
+        default_pod_spec(template.setdefault("spec", {}))
+        self.default_spec(spec)
+
+    counts: tuple[str, ...] = ()
+    """Status fields that count something, in the order in which they are checked."""
+    within: tuple[str, ...] = ()
+    """Those that may not be more than status.replicas."""
+
+    def default_spec(self, spec: Object) -> None:
+        """Fill in the kind's own spec fields."""
+
+    def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
+        if old is not None and old["spec"] == obj["spec"]:
+            return []
+        return template_warnings(obj["spec"].get("template") or {}, "spec.template")
+
+    def validate_status_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
+        status = obj.get("status") or {}
+        found = [fault for name in self.counts for fault in non_negative(status.get(name), f"status.{name}")]
+        total = status.get("replicas", 0)
+        for name in self.within:
+            if status.get(name, 0) > total:
+                found.append(invalid(f"status.{name}", status.get(name, 0), "cannot be greater than status.replicas"))
+        return found
+
+
+def immutable_selector(obj: Object, old: Object) -> list[FieldError]:
+    """apps/v1 selectors never change."""
+    new = obj["spec"].get("selector")
+    return [immutable("spec.selector", new)] if new != old["spec"].get("selector") else []
+
+
+def apps_kind(
+    name: str,
+    plural: str,
+    short: str,
+    strategy: Strategy,
+    columns: tuple[Column, ...],
+    *,
+    scale: bool = True,
+    fields: tuple[str, ...] = (),
+) -> Kind:
+    """An entry of apps/v1."""
+    return Kind(
+        "apps",
+        "v1",
+        name,
+        plural,
+        True,
+        strategy,
+        short_names=(short,),
+        categories=("all",),
+        columns=columns,
+        selectable_fields=fields,
+        subresources=((scale_subresource(),) if scale else ()) + (STATUS_SUBRESOURCE,),
+    )
