@@ -34,6 +34,9 @@ class Plugin:
     async def delete(self, request: Request, kind: Kind, old: Object, context: Context) -> None:
         """Before a deletion."""
 
+    async def call(self, request: Request, kind: Kind, obj: Object, context: Context) -> None:
+        """Before a call (binding, eviction, token); `kind` and `obj` are the call's own. `obj` may be changed."""
+
 
 class NamespaceLifecycle(Plugin):
     """Objects are created in namespaces that exist and stay; three namespaces cannot be deleted."""
@@ -76,8 +79,12 @@ class Admission:
         self.plugins = plugins
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
+        """Once, and once more where a webhook or policy changed the object (reinvocation)."""
         for plugin in self.plugins:
             await plugin.mutate(request, kind, obj, old, context)
+        if again(context):
+            for plugin in self.plugins:
+                await plugin.mutate(request, kind, obj, old, context)
 
     async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         for plugin in self.plugins:
@@ -87,10 +94,21 @@ class Admission:
         for plugin in self.plugins:
             await plugin.delete(request, kind, old, context)
 
+    async def call(self, request: Request, kind: Kind, obj: Object, context: Context) -> None:
+        for plugin in self.plugins:
+            await plugin.call(request, kind, obj, context)
+
+
+def again(context: Context) -> bool:
+    """Whether a second round of mutating admission is due, which then begins."""
+    state = context.options.get("reinvocation")
+    return state is not None and state.next_round()
+
 
 def plugins() -> list[Plugin]:
     """Every plugin in kube-apiserver's order."""
     from apiserver.auth.escalation import PrivilegeEscalation
+    from apiserver.dynamicadmission.webhooks import MutatingAdmissionWebhook, ValidatingAdmissionWebhook
     from apiserver.podadmission import (
         DefaultTolerationSeconds,
         PodSecurity,
@@ -109,5 +127,7 @@ def plugins() -> list[Plugin]:
         Priority(),
         DefaultTolerationSeconds(),
         PrivilegeEscalation(),
+        MutatingAdmissionWebhook(),
+        ValidatingAdmissionWebhook(),
         ResourceQuota(),
     ]

@@ -26,6 +26,7 @@ from apiserver.registry import Registry
 from apiserver.request import ClientGone, Receive, Request, Response, Send
 from apiserver.requestinfo import RequestInfo
 from apiserver.storage.store import Store
+from apiserver.webhookclient import WebhookClient
 from miniplane.apimachinery.status import StatusError
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class App:
             "storage": lambda: not store.closed,
         }
         self.custom = CustomResources(self)
+        self.webhook_client = WebhookClient(self.cluster)
         self.metrics = RequestMetrics()
         self.draining = False
         self._nonresource: Any = None

@@ -149,6 +149,9 @@ async def create_token(request: Request) -> Response:
     options = writeoptions.parse(request.info, "CreateOptions")
     obj = await read_object(request, TOKEN_REQUEST, options.field_validation)
     account = orjson.loads(read.find(request).data)
+    from apiserver.handlers.write import context_of
+
+    await request.server.admission.call(request, TOKEN_REQUEST, obj, context_of(request, options))
     spec = obj.setdefault("spec", {})
     spec.setdefault("boundObjectRef", None)
     seconds = spec.get("expirationSeconds")

@@ -14,7 +14,7 @@ from apiserver.field import FieldError, invalid, required
 from apiserver.handlers import read
 from apiserver.handlers.eviction import evict
 from apiserver.handlers.respond import value_response
-from apiserver.handlers.write import modify
+from apiserver.handlers.write import context_of, modify
 from apiserver.kinds.kind import Context, Kind, Object, Strategy, Subresource
 from apiserver.request import Request, Response
 
@@ -39,6 +39,7 @@ async def bind(request: Request) -> Response:
     faults = _binding_faults(binding.get("target") or {})
     if faults:
         raise errors.plain_internal(", ".join(map(str, faults)))
+    await request.server.admission.call(request, BINDING, binding, context_of(request, options))
     await modify(request, options, lambda pod: assign(request, pod, binding))
     return value_response(request, dict(CREATED), 201)
 

@@ -11,7 +11,7 @@ from apiserver.body import read_object
 from apiserver.handlers import delete, read
 from apiserver.handlers.commit import write_of
 from apiserver.handlers.respond import value_response
-from apiserver.handlers.write import modify
+from apiserver.handlers.write import context_of, modify
 from apiserver.kinds.kind import Kind, Object
 from apiserver.kinds.pods import eviction
 from apiserver.storage.types import Stale, Unavailable
@@ -34,6 +34,7 @@ async def evict(request: Request) -> Response:
     name = (body.get("metadata") or {}).get("name", request.info.name)
     if name != request.info.name:
         raise errors.bad_request("name in URL does not match name in Eviction object")
+    await request.server.admission.call(request, EVICTION, body, context_of(request, options))
     asked = dict(body.get("deleteOptions") or {})
     if options.dry_run:
         asked["dryRun"] = ["All"]

@@ -2,12 +2,198 @@
 
 from __future__ import annotations
 
-from apiserver.kinds.kind import Column, Kind, Object
+from collections.abc import Callable
+from typing import Any
+
+from apiserver import validation as rules
+from apiserver.field import FieldError, duplicate, invalid, not_supported, required, too_many
+from apiserver.kinds.clientconfig import client_config_faults, default_client_config
+from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
 from apiserver.kinds.strategies import STATUS_ONLY, Counted, WithStatus
 from apiserver.kinds.workload_columns import at
 from apiserver.table import AGE
 
-ADMISSION = "admissionregistration.k8s.io"
+GROUP = "admissionregistration.k8s.io"
+OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
+SCOPES = ("*", "Cluster", "Namespaced")
+FAILURE_POLICIES, MATCH_POLICIES, REINVOCATION = ("Fail", "Ignore"), ("Equivalent", "Exact"), ("IfNeeded", "Never")
+REVIEW_VERSIONS = ("v1", "v1beta1")
+SIDE_EFFECTS = ("None", "NoneOnDryRun")
+CONDITION_LIMIT = 64
+CONDITION_VARIABLES = ("object", "oldObject", "request", "authorizer")
+
+
+class WebhookStrategy(Counted):
+    """Mutating- and ValidatingWebhookConfiguration."""
+
+    def __init__(self, mutating: bool) -> None:
+        self.mutating = mutating
+
+    def default(self, obj: Object) -> None:
+        for hook in obj.get("webhooks") or ():
+            hook["failurePolicy"] = hook.get("failurePolicy") or "Fail"
+            hook["matchPolicy"] = hook.get("matchPolicy") or "Equivalent"
+            for name in ("namespaceSelector", "objectSelector"):
+                if hook.get(name) is None:
+                    hook[name] = {}
+            if hook.get("timeoutSeconds") is None:
+                hook["timeoutSeconds"] = 10
+            if self.mutating:
+                hook["reinvocationPolicy"] = hook.get("reinvocationPolicy") or "Never"
+            default_scopes(hook.get("rules"))
+            default_client_config(hook.get("clientConfig"))
+
+    def validate(self, obj: Object, context: Context) -> list[FieldError]:
+        found: list[FieldError] = []
+        names: set[str] = set()
+        for index, hook in enumerate(obj.get("webhooks") or ()):
+            path = f"webhooks[{index}]"
+            found += self._hook_faults(hook, path)
+            found += _review_version_faults(
+                hook.get("admissionReviewVersions") or [], f"{path}.admissionReviewVersions"
+            )
+            name = hook.get("name", "")
+            if name in names:
+                found.append(duplicate(f"{path}.name", name))
+            names |= {name} - {""}
+        return found
+
+    def _hook_faults(self, hook: Object, path: str) -> list[FieldError]:
+        found = _fully_qualified(hook.get("name", ""), f"{path}.name")
+        for index, rule in enumerate(hook.get("rules") or ()):
+            found += rule_faults(rule, f"{path}.rules[{index}]")
+        found += one_of(hook, "failurePolicy", FAILURE_POLICIES, path)
+        found += one_of(hook, "matchPolicy", MATCH_POLICIES, path)
+        found += _side_effect_faults(hook.get("sideEffects"), f"{path}.sideEffects")
+        seconds = hook.get("timeoutSeconds")
+        if seconds is not None and not 1 <= seconds <= 30:
+            why = "the timeout value must be between 1 and 30 seconds"
+            found.append(invalid(f"{path}.timeoutSeconds", seconds, why))
+        for name in ("namespaceSelector", "objectSelector"):
+            found += rules.label_selector(hook.get(name), f"{path}.{name}")
+        if self.mutating:
+            found += one_of(hook, "reinvocationPolicy", REINVOCATION, path)
+        found += client_config_faults(hook.get("clientConfig") or {}, f"{path}.clientConfig")
+        return found + condition_faults(hook.get("matchConditions") or [], f"{path}.matchConditions")
+
+
+def default_scopes(stated: list[Object] | None) -> None:
+    for rule in stated or ():
+        rule["scope"] = rule.get("scope") or "*"
+
+
+def one_of(obj: Object, name: str, values: tuple[str, ...], path: str) -> list[FieldError]:
+    """Causes for an enumeration that may be absent."""
+    value = obj.get(name)
+    return [not_supported(f"{path}.{name}", value, values)] if value is not None and value not in values else []
+
+
+def _fully_qualified(name: str, path: str) -> list[FieldError]:
+    if not name:
+        return [required(path)]
+    texts = rules.dns1123_subdomain(name)
+    if texts:
+        return [invalid(path, name, ",".join(texts))]
+    if name.count(".") < 2:
+        return [invalid(path, name, "should be a domain with at least three segments separated by dots")]
+    return []
+
+
+def _side_effect_faults(value: str | None, path: str) -> list[FieldError]:
+    if value is None:
+        return [required(path, f"must specify one of {', '.join(SIDE_EFFECTS)}")]
+    return [] if value in SIDE_EFFECTS else [not_supported(path, value, SIDE_EFFECTS)]
+
+
+def _review_version_faults(versions: list[str], path: str) -> list[FieldError]:
+    known = ", ".join(REVIEW_VERSIONS)
+    if not versions:
+        return [required(path, f"must specify one of {known}")]
+    found: list[FieldError] = []
+    for index, version in enumerate(versions):
+        if version in versions[:index]:
+            found.append(invalid(f"{path}[{index}]", version, "duplicate version"))
+        else:
+            found += [invalid(f"{path}[{index}]", version, text) for text in rules.dns1035_label(version)]
+    if not set(versions) & set(REVIEW_VERSIONS):
+        found.append(invalid(path, versions, f"must include at least one of {known}"))
+    return found
+
+
+def rule_faults(rule: Object, path: str) -> list[FieldError]:
+    """RuleWithOperations."""
+    operations = rule.get("operations") or []
+    found = [required(f"{path}.operations")] if not operations else []
+    if len(operations) > 1 and "*" in operations:
+        why = "if '*' is present, must not specify other operations"
+        found.append(invalid(f"{path}.operations", operations, why))
+    for index, operation in enumerate(operations):
+        if operation not in OPERATIONS:
+            found.append(not_supported(f"{path}.operations[{index}]", operation, OPERATIONS))
+    for name, what in (("apiGroups", "API groups"), ("apiVersions", "API versions")):
+        values = rule.get(name) or []
+        if not values:
+            found.append(required(f"{path}.{name}"))
+        if len(values) > 1 and "*" in values:
+            found.append(invalid(f"{path}.{name}", values, f"if '*' is present, must not specify other {what}"))
+    found += [required(f"{path}.apiVersions[{i}]") for i, v in enumerate(rule.get("apiVersions") or ()) if not v]
+    found += _resource_faults(rule.get("resources") or [], f"{path}.resources")
+    return found + one_of(rule, "scope", SCOPES, path)
+
+
+def _resource_faults(resources: list[str], path: str) -> list[FieldError]:
+    found = [required(path)] if not resources else []
+    whole, parts = set(), set()  # resources of which all subresources, subresources of which all resources are meant
+    for index, item in enumerate(resources):
+        if not item:
+            found.append(required(f"{path}[{index}]"))
+        outer, slash, inner = item.partition("/")
+        if not slash:
+            continue
+        if outer in whole:
+            found.append(invalid(f"{path}[{index}]", item, f"if '{outer}/*' is present, must not specify {item}"))
+        if inner in parts:
+            found.append(invalid(f"{path}[{index}]", item, f"if '*/{inner}' is present, must not specify {item}"))
+        whole |= {outer} if inner == "*" else set()
+        parts |= {inner} if outer == "*" else set()
+    if len(resources) > 1 and "*/*" in resources:
+        found.append(invalid(path, resources, "if '*/*' is present, must not specify other resources"))
+    if "*" in resources and any(item != "*" and "/" not in item for item in resources if item):
+        why = "if '*' is present, must not specify other resources without subresources"
+        found.append(invalid(path, resources, why))
+    return found
+
+
+def condition_faults(
+    conditions: list[Object], path: str, variables: tuple[str, ...] = CONDITION_VARIABLES
+) -> list[FieldError]:
+    """matchConditions."""
+    found = [too_many(path, len(conditions), CONDITION_LIMIT)] if len(conditions) > CONDITION_LIMIT else []
+    names: set[str] = set()
+    for index, condition in enumerate(conditions):
+        text = (condition.get("expression") or "").strip()
+        where = f"{path}[{index}].expression"
+        found += expression_faults(text, where, variables, "BOOL") if text else [required(where)]
+        name, where = condition.get("name") or "", f"{path}[{index}].name"
+        if not name:
+            found.append(required(where))
+            continue
+        found += [invalid(where, name, text) for text in rules.qualified_name(name)]
+        if name in names:
+            found.append(duplicate(where, name))
+        names.add(name)
+    return found
+
+
+def expression_faults(text: str, path: str, variables: tuple[str, ...], answers: str = "") -> list[FieldError]:
+    """What the CEL compiler says of an expression. Without a compiler every expression is refused."""
+    from apiserver.dynamicadmission.expressions import expression
+
+    try:
+        expression(text, tuple(sorted(variables)), answers)
+    except ValueError as error:
+        return [invalid(path, text, str(error))]
+    return []
 
 
 def _param_kind(obj: Object) -> str:
@@ -24,87 +210,34 @@ def _param_ref(obj: Object) -> str:
     return "<selector>"
 
 
-WEBHOOKS = (Column("Webhooks", lambda obj: len(obj.get("webhooks") or ()), type="integer"), AGE)
-POLICY = (
-    Column("Validations", lambda obj: len((obj.get("spec") or {}).get("validations") or ()), type="integer"),
-    Column("ParamKind", _param_kind),
-    AGE,
-)
-MUTATIONS = (
-    Column("Mutations", lambda obj: len((obj.get("spec") or {}).get("mutations") or ()), type="integer"),
-    Column("ParamKind", _param_kind),
-    AGE,
-)
-POLICY_BINDING = (
-    Column("PolicyName", at("spec", "policyName", default="")),
-    Column("ParamRef", lambda obj: _param_ref(obj)),
-    AGE,
-)
+def _length(*path: str) -> Callable[[Object], Any]:
+    return lambda obj: len(at(*path, default=[])(obj) or ())
+
+
+def _kind(name: str, plural: str, strategy: Strategy, columns: tuple[Column, ...], **more: Any) -> Kind:
+    return Kind(
+        GROUP, "v1", name, plural, False, strategy, categories=("api-extensions",), columns=(*columns, AGE), **more
+    )
+
+
+WEBHOOKS = (Column("Webhooks", _length("webhooks"), type="integer"),)
+VALIDATIONS = (Column("Validations", _length("spec", "validations"), type="integer"), Column("ParamKind", _param_kind))
+MUTATIONS = (Column("Mutations", _length("spec", "mutations"), type="integer"), Column("ParamKind", _param_kind))
+BINDING = (Column("PolicyName", at("spec", "policyName", default="")), Column("ParamRef", _param_ref))
+
 
 KINDS: tuple[Kind, ...] = (
-    Kind(
-        ADMISSION,
-        "v1",
-        "MutatingAdmissionPolicy",
-        "mutatingadmissionpolicies",
-        False,
-        Counted(),
-        since=36,
-        categories=("api-extensions",),
-        columns=MUTATIONS,
-    ),
-    Kind(
-        ADMISSION,
-        "v1",
-        "MutatingAdmissionPolicyBinding",
-        "mutatingadmissionpolicybindings",
-        False,
-        Counted(),
-        since=36,
-        categories=("api-extensions",),
-        columns=POLICY_BINDING,
-    ),
-    Kind(
-        ADMISSION,
-        "v1",
-        "MutatingWebhookConfiguration",
-        "mutatingwebhookconfigurations",
-        False,
-        Counted(),
-        categories=("api-extensions",),
-        columns=WEBHOOKS,
-    ),
-    Kind(
-        ADMISSION,
-        "v1",
+    _kind("MutatingAdmissionPolicy", "mutatingadmissionpolicies", Counted(), MUTATIONS, since=36),
+    _kind("MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings", Counted(), BINDING, since=36),
+    _kind("MutatingWebhookConfiguration", "mutatingwebhookconfigurations", WebhookStrategy(True), WEBHOOKS),
+    _kind(
         "ValidatingAdmissionPolicy",
         "validatingadmissionpolicies",
-        False,
         WithStatus(),
+        VALIDATIONS,
         since=30,
-        categories=("api-extensions",),
-        columns=POLICY,
         subresources=STATUS_ONLY,
     ),
-    Kind(
-        ADMISSION,
-        "v1",
-        "ValidatingAdmissionPolicyBinding",
-        "validatingadmissionpolicybindings",
-        False,
-        Counted(),
-        since=30,
-        categories=("api-extensions",),
-        columns=POLICY_BINDING,
-    ),
-    Kind(
-        ADMISSION,
-        "v1",
-        "ValidatingWebhookConfiguration",
-        "validatingwebhookconfigurations",
-        False,
-        Counted(),
-        categories=("api-extensions",),
-        columns=WEBHOOKS,
-    ),
+    _kind("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", Counted(), BINDING, since=30),
+    _kind("ValidatingWebhookConfiguration", "validatingwebhookconfigurations", WebhookStrategy(False), WEBHOOKS),
 )

@@ -34,17 +34,24 @@ def escape(name: str) -> str | None:
     return found if re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", found) else None
 
 
-_EXTENSIONS = ("strings", "optional", "math")
+_EXTENSIONS = ("Strings", "Optional", "Math", "Bindings", "Encoders")
+
+
+def module() -> Any:
+    """The CEL package. Raises ImportError where it is not installed."""
+    return import_module("cel_expr_python.cel")
+
+
+def extensions() -> list[Any]:
+    """What Kubernetes adds to plain CEL: the package's own libraries, and ours for the rest."""
+    parts = [(name, import_module(f"cel_expr_python.ext.ext_{name.lower()}")) for name in _EXTENSIONS]
+    return [*(getattr(part, f"Ext{name}")() for name, part in parts), functions(module())]
 
 
 @lru_cache(maxsize=1)
 def _environment() -> Any:
-    cel = import_module("cel_expr_python.cel")
-    strings, optional, numbers = (import_module(f"cel_expr_python.ext.ext_{name}") for name in _EXTENSIONS)
-    return cel.NewEnv(
-        variables={"self": cel.Type.DYN, "oldSelf": cel.Type.DYN},
-        extensions=[strings.ExtStrings(), optional.ExtOptional(), numbers.ExtMath(), functions(cel)],
-    )
+    cel = module()
+    return cel.NewEnv(variables={"self": cel.Type.DYN, "oldSelf": cel.Type.DYN}, extensions=extensions())
 
 
 def available() -> bool:
@@ -63,7 +70,7 @@ class Rule:
         try:
             self.program = _environment().compile(text)
         except RuntimeError as error:
-            raise ValueError(f"compilation failed: {_tidy(str(error))}") from None
+            raise ValueError(f"compilation failed: {tidy(str(error))}") from None
         tree = parse(self.program.serialize())
         unknown = tree.undefined_field(shape(schema))
         if unknown is not None:
@@ -76,7 +83,7 @@ class Rule:
         """None where the rule holds, "" where it does not, else why it could not be evaluated."""
         found = self.program.eval(data={"self": value, "oldSelf": old})
         if found.type().name() == "ERROR":
-            return _evaluation_error(str(found.value()))
+            return evaluation_error(str(found.value()))
         return None if found.value() is True else ""
 
     def text(self, value: Any, old: Any) -> str:
@@ -85,7 +92,7 @@ class Rule:
         return found if isinstance(found, str) and "\n" not in found else ""
 
 
-def _evaluation_error(message: str) -> str:
+def evaluation_error(message: str) -> str:
     """The evaluator's message in the words of cel-go."""
     key = re.search(r'Key not found in map : "(.*)"', message)
     if key:
@@ -95,7 +102,7 @@ def _evaluation_error(message: str) -> str:
     return re.sub(r"^[A-Z_]+: ", "", message) or "evaluation failed"
 
 
-def _tidy(message: str) -> str:
+def tidy(message: str) -> str:
     """The compiler's message without the status codes around it."""
     return re.sub(r" \[[A-Z_]+\]$", "", re.sub(r"^[A-Z_]+: ", "", message))
 

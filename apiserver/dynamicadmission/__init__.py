@@ -1,0 +1,1 @@
+"""Dynamic admission control: webhooks and admission policies that users register."""

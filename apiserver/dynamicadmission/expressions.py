@@ -1,0 +1,55 @@
+"""CEL expressions of admission (policies, match conditions): compiled once, evaluated on plain JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from apiserver.dynamicadmission.authorizer import functions
+from apiserver.schema.cel import MISSING, evaluation_error, extensions, module, tidy
+
+
+class EvaluationFailed(Exception):
+    """An expression could not be evaluated; the text says why."""
+
+
+@lru_cache(maxsize=32)
+def _environment(variables: tuple[str, ...]) -> Any:
+
+    cel = module()
+    return cel.NewEnv(variables=dict.fromkeys(variables, cel.Type.DYN), extensions=[*extensions(), functions(cel)])
+
+
+class Expression:
+    """One compiled expression over these variables. Raises ValueError with the compiler's message, or where the CEL
+    package is not installed; `answers` is the type that it must have ("" for any)."""
+
+    def __init__(self, text: str, variables: tuple[str, ...], answers: str = "") -> None:
+        try:
+            environment = _environment(tuple(sorted(variables)))
+        except ImportError:
+            raise ValueError(MISSING) from None
+        try:
+            self._program = environment.compile(text)
+        except RuntimeError as error:
+            raise ValueError(f"compilation failed: {tidy(str(error))}") from None
+        found = self._program.return_type().name()
+        if answers and found not in (answers, "DYN"):
+            raise ValueError(f"must evaluate to {answers.lower()}")
+
+    def evaluate(self, data: Mapping[str, Any]) -> Any:
+        """The value as plain JSON. Raises EvaluationFailed."""
+        try:
+            found = self._program.eval(data=data)
+        except RuntimeError as error:
+            raise EvaluationFailed(evaluation_error(str(error))) from None
+        if found.type().name() == "ERROR":
+            raise EvaluationFailed(evaluation_error(str(found.value())))
+        return found.plain_value()
+
+
+@lru_cache(maxsize=4096)
+def expression(text: str, variables: tuple[str, ...], answers: str = "") -> Expression:
+    """The expression, compiled once."""
+    return Expression(text, variables, answers)
