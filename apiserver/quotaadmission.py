@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from apiserver import errors
 from apiserver.admission import Plugin
+from apiserver.encoding import decode
 from apiserver.kinds.kind import Context, Kind, Object
+from apiserver.storage.types import Key, Record
 from miniplane.apimachinery.quantity import ZERO, Quantity
+from miniplane.apimachinery.quota import COMPUTE, Amounts, add, in_scope, pod_amounts, usage
 
 if TYPE_CHECKING:
     from apiserver.request import Request
+    from apiserver.storage.store import Store
 
 ANNOTATION = "kubernetes.io/limit-ranger"
-Amounts = Mapping[str, str]
+Stated = Mapping[str, str]
 
 
 class LimitRanger(Plugin):
@@ -72,16 +77,20 @@ def _broken(kind: Kind, spec: Object, item: Object) -> list[str]:
         containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
         return [text for container in containers for text in _bounds(what, item, *_sides(container), "Container")]
     if what == "Pod":
-        return _bounds(what, item, pod_amounts(spec, "requests"), pod_amounts(spec, "limits"), "Pod")
+        return _bounds(what, item, _pod_side(spec, "requests"), _pod_side(spec, "limits"), "Pod")
     return []
 
 
-def _sides(container: Object) -> tuple[Amounts, Amounts]:
+def _pod_side(spec: Object, side: str) -> Stated:
+    return {name: amount.canonical() for name, amount in pod_amounts(spec, side).items()}
+
+
+def _sides(container: Object) -> tuple[Stated, Stated]:
     resources = container.get("resources") or {}
     return resources.get("requests") or {}, resources.get("limits") or {}
 
 
-def _bounds(what: str, item: Object, requests: Amounts, limits: Amounts, title: str) -> list[str]:
+def _bounds(what: str, item: Object, requests: Stated, limits: Stated, title: str) -> list[str]:
     found: list[str] = []
     for name, low in sorted((item.get("min") or {}).items()):
         if name not in requests:
@@ -101,158 +110,111 @@ def _bounds(what: str, item: Object, requests: Amounts, limits: Amounts, title: 
     return found
 
 
-def pod_amounts(spec: Object, side: str) -> dict[str, str]:
-    """A pod's requests or limits: containers together, or its largest init container where that is more."""
-    total: dict[str, Quantity] = {}
-    for container in spec.get("containers") or ():
-        for name, value in ((container.get("resources") or {}).get(side) or {}).items():
-            total[name] = total.get(name, ZERO) + Quantity.parse(value)
-    for container in spec.get("initContainers") or ():
-        for name, value in ((container.get("resources") or {}).get(side) or {}).items():
-            total[name] = max(total.get(name, ZERO), Quantity.parse(value))
-    for name, value in (spec.get("overhead") or {}).items():
-        total[name] = total.get(name, ZERO) + Quantity.parse(value)
-    return {name: amount.canonical() for name, amount in total.items()}
-
-
-COUNTED = {
-    "pods": ("pods", "count/pods"),
-    "services": ("services", "count/services"),
-    "secrets": ("secrets", "count/secrets"),
-    "configmaps": ("configmaps", "count/configmaps"),
-    "persistentvolumeclaims": ("persistentvolumeclaims", "count/persistentvolumeclaims"),
-    "replicationcontrollers": ("replicationcontrollers", "count/replicationcontrollers"),
-    "resourcequotas": ("resourcequotas", "count/resourcequotas"),
-}
-
-
-def usage(kind: Kind, obj: Object) -> dict[str, Quantity]:
-    """What one object uses of everything a quota can bound."""
-    one = Quantity.parse(1)
-    found = dict.fromkeys(COUNTED.get(kind.resource, (f"count/{kind.qualified}",)), one)
-    spec = obj.get("spec") or {}
-    if kind.resource == "pods":
-        if (obj.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
-            return {"count/pods": one}
-        for name, value in pod_amounts(spec, "requests").items():
-            found[f"requests.{name}"] = Quantity.parse(value)
-            if name in ("cpu", "memory", "ephemeral-storage"):
-                found[name] = Quantity.parse(value)
-        for name, value in pod_amounts(spec, "limits").items():
-            found[f"limits.{name}"] = Quantity.parse(value)
-    elif kind.resource == "services":
-        ports = Quantity.parse(
-            sum(1 for port in spec.get("ports") or () if port.get("nodePort")) or len(spec.get("ports") or ())
-        )
-        if spec.get("type") in ("NodePort", "LoadBalancer"):
-            found["services.nodeports"] = ports
-        if spec.get("type") == "LoadBalancer":
-            found["services.loadbalancers"] = one
-    elif kind.resource == "persistentvolumeclaims":
-        storage = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
-        if storage:
-            found["requests.storage"] = Quantity.parse(storage)
-    return found
-
-
-COMPUTE = (
-    "cpu",
-    "memory",
-    "requests.cpu",
-    "requests.memory",
-    "limits.cpu",
-    "limits.memory",
-    "requests.ephemeral-storage",
-    "limits.ephemeral-storage",
-    "ephemeral-storage",
-)
-
-
 class ResourceQuota(Plugin):
-    """Creations that would exceed a quota of the namespace are refused; what they use is counted from the objects that
-    are there, so that no controller has to run for the bound to hold."""
+    """What would exceed a quota of the namespace is refused, and `status.used` grows in the transaction that stores the
+    object. Use is counted from the objects that are there: no controller has to run for the bound to hold."""
 
     name = "ResourceQuota"
 
     async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
-        if not kind.namespaced or context.subresource or kind.resource in ("events", "resourcequotas"):
+        if not kind.namespaced or kind.resource == "events" or not _counts(kind, old is None, context.subresource):
             return
-        if old is not None and kind.resource not in ("services", "persistentvolumeclaims"):
-            return
-        for quota in context.cluster.list("resourcequotas", context.namespace):
-            self._check(kind, obj, old, quota, context)
-
-    def _check(self, kind: Kind, obj: Object, old: Object | None, quota: Object, context: Context) -> None:
-        if not in_scope(quota, kind, obj):
-            return
-        hard = (quota.get("spec") or {}).get("hard") or {}
-        wanted = usage(kind, obj)
-        name = quota["metadata"]["name"]
-        if kind.resource == "pods":
-            missing = sorted(item for item in hard if item in COMPUTE and item not in wanted)
-            if missing:
-                texts = _unset(obj["spec"], missing)
-                raise errors.forbidden_object(
-                    kind, obj["metadata"]["name"], f"failed quota: {name}: must specify {texts}"
-                )
-        before = usage(kind, old) if old is not None else {}
-        asked = {item: amount - before.get(item, ZERO) for item, amount in wanted.items() if item in hard}
-        asked = {item: amount for item, amount in asked.items() if amount > ZERO}
-        if not asked:
-            return
-        used = used_of(kind, quota, context, asked)
-        over = sorted(item for item in asked if used[item] + asked[item] > Quantity.parse(hard[item]))
-        if over:
-            raise errors.forbidden_object(kind, obj["metadata"]["name"], _exceeded(name, over, asked, used, hard))
+        quotas = [q for q in context.cluster.list("resourcequotas", context.namespace) if _bounds_it(q, kind, obj)]
+        for quota in quotas:
+            _check_specified(quota, kind, obj)
+        if quotas:
+            names = [quota["metadata"]["name"] for quota in quotas]
+            context.companions.append(lambda: _charges(request, kind, obj, old, names))
 
 
-def _unset(spec: Object, missing: Iterable[str]) -> str:
-    parts = []
-    for item in missing:
+def _counts(kind: Kind, creates: bool, subresource: str) -> bool:
+    """Whether this write may use more of a quota."""
+    if kind.resource == "pods":
+        return (creates and not subresource) or subresource == "resize"
+    return not subresource and (creates or kind.resource in ("services", "persistentvolumeclaims"))
+
+
+def _bounds_it(quota: Object, kind: Kind, obj: Object) -> bool:
+    hard = (quota.get("spec") or {}).get("hard") or {}
+    wanted = usage(kind.resource, obj)
+    if kind.resource == "pods":
+        return in_scope(quota, kind.resource, obj) and any(name in hard for name in (*wanted, *_COMPUTE))
+    return in_scope(quota, kind.resource, obj) and any(name in hard for name in wanted)
+
+
+_COMPUTE = frozenset(f"{side}{name}" for side in ("", "requests.", "limits.") for name in COMPUTE)
+
+
+def _check_specified(quota: Object, kind: Kind, obj: Object) -> None:
+    """Every container says what a quota of compute resources counts. Raises 403."""
+    if kind.resource != "pods":
+        return
+    missing: dict[str, list[str]] = {}
+    spec = obj["spec"]
+    for item in sorted(_COMPUTE & set(quota["spec"]["hard"])):
         side, _, name = item.rpartition(".")
-        side = side or "requests"
-        names = [
-            c["name"] for c in spec.get("containers") or () if name not in ((c.get("resources") or {}).get(side) or {})
-        ]
-        parts.append(f"{item} for: {','.join(names)}")
-    return "; ".join(parts)
+        for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
+            if name not in ((container.get("resources") or {}).get(side or "requests") or {}):
+                missing.setdefault(item, []).append(container["name"])
+    if missing:
+        texts = "; ".join(f"{item} for: {','.join(sorted(names))}" for item, names in missing.items())
+        why = f"failed quota: {quota['metadata']['name']}: must specify {texts}"
+        raise errors.forbidden_object(kind, obj["metadata"]["name"], why)
 
 
-def _exceeded(
-    name: str, over: list[str], asked: Mapping[str, Quantity], used: Mapping[str, Quantity], hard: Amounts
-) -> str:
-    def shown(values: Mapping[str, Any]) -> str:
-        return ",".join(
-            f"{item}={values[item] if isinstance(values[item], str) else values[item].canonical()}" for item in over
-        )
+def _charges(
+    request: Request, kind: Kind, obj: Object, old: Object | None, names: Iterable[str]
+) -> list[tuple[str, Object]]:
+    """The quotas with what `obj` uses added to `status.used`. Raises 403 where one has no room; quotas that are gone do
+    not count."""
+    store = request.server.store
+    charged: list[tuple[str, Object]] = []
+    for name in names:
+        record = store.get(Key("resourcequotas", obj["metadata"]["namespace"], name))
+        quota = decode(record) if record is not None else None
+        used = _used_with(store, kind, obj, old, quota) if quota is not None else {}
+        if quota is not None and used:
+            shown = {item: amount.canonical() for item, amount in used.items()}
+            status = quota.setdefault("status", {})
+            status["used"] = {**(status.get("used") or {}), **shown}
+            charged.append(("update", quota))
+    return charged
 
-    return f"exceeded quota: {name}, requested: {shown(asked)}, used: {shown(used)}, limited: {shown(hard)}"
 
-
-def used_of(kind: Kind, quota: Object, context: Context, items: Iterable[str]) -> dict[str, Quantity]:
-    """What the objects of a kind in the namespace use already."""
-    total = dict.fromkeys(items, ZERO)
-    for obj in context.cluster.list(kind.resource, context.namespace):
-        if in_scope(quota, kind, obj):
-            for item, amount in usage(kind, obj).items():
-                if item in total:
-                    total[item] = total[item] + amount
+def _used_with(store: Store, kind: Kind, obj: Object, old: Object | None, quota: Object) -> Amounts:
+    """What is used once `obj` is stored, of what it changes. Raises 403."""
+    hard = quota["spec"].get("hard") or {}
+    before = usage(kind.resource, old) if old is not None else {}
+    wanted = usage(kind.resource, obj)
+    asked = {item: wanted.get(item, ZERO) - before.get(item, ZERO) for item in {*wanted, *before} if item in hard}
+    asked = {item: amount for item, amount in asked.items() if amount != ZERO}
+    used = _used(store, kind, quota) if asked else {}
+    total = {item: used.get(item, ZERO) + amount for item, amount in asked.items()}
+    over = sorted(item for item in asked if asked[item] > ZERO and total[item] > Quantity.parse(hard[item]))
+    if over:
+        requested, present = _shown(asked, over), _shown(used, over)
+        limited = ",".join(f"{item}={hard[item]}" for item in over)
+        name = quota["metadata"]["name"]
+        why = f"exceeded quota: {name}, requested: {requested}, used: {present}, limited: {limited}"
+        raise errors.forbidden_object(kind, obj["metadata"]["name"], why)
     return total
 
 
-def in_scope(quota: Object, kind: Kind, obj: Object) -> bool:
-    """Whether a quota's scopes take an object."""
-    scopes = list((quota.get("spec") or {}).get("scopes") or ())
-    if not scopes:
-        return True
-    if kind.resource != "pods":
-        return False
-    spec = obj.get("spec") or {}
-    best_effort = not any(any(_sides(c)) for c in spec.get("containers") or ())
-    held = {
-        "Terminating": spec.get("activeDeadlineSeconds") is not None,
-        "NotTerminating": spec.get("activeDeadlineSeconds") is None,
-        "BestEffort": best_effort,
-        "NotBestEffort": not best_effort,
-    }
-    return all(held.get(scope, True) for scope in scopes)
+def _shown(amounts: Amounts, names: Iterable[str]) -> str:
+    return ",".join(f"{item}={amounts.get(item, ZERO).canonical()}" for item in names)
+
+
+def _used(store: Store, kind: Kind, quota: Object) -> Amounts:
+    """What the stored objects of a kind use of a quota."""
+    total: Amounts = {}
+    scoped = bool(quota["spec"].get("scopes") or quota["spec"].get("scopeSelector"))
+    for record in store.list(kind.resource, quota["metadata"]["namespace"]):
+        if not scoped or in_scope(quota, kind.resource, decode(record)):
+            add(total, _stored_usage(record))
+    return total
+
+
+@lru_cache(maxsize=16384)
+def _stored_usage(record: Record) -> Amounts:
+    """Records never change, so each is decoded once however many objects are created beside it."""
+    return usage(record.key.resource, decode(record))

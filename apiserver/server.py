@@ -17,6 +17,7 @@ from apiserver.cluster import StoredCluster
 from apiserver.customresources import CustomResources
 from apiserver.discovery import Discovery
 from apiserver.handlers import HANDLERS
+from apiserver.handlers.contention import Turns
 from apiserver.handlers.respond import compressed, status_response
 from apiserver.kinds import KINDS
 from apiserver.kinds.kind import Kind, Object, User, subresource
@@ -62,6 +63,7 @@ class App:
         self.authenticator = Authenticator(options.tokens, self.tokens, options.anonymous_auth)
         self.authorizer = Authorizer(self)
         self.admission = Admission(options.admission_plugins())
+        self.turns = Turns()
         self.discovery = Discovery(self.registry.kinds(), self.options.kubernetes_minor)
         self.registry.listeners.append(self._kinds_changed)
         self.checks: dict[str, Callable[[], bool | Awaitable[bool]]] = {

@@ -14,8 +14,8 @@ from apiserver.storage.types import Claim, ClaimTaken, Exists, Key, Record, Stal
 if TYPE_CHECKING:
     from apiserver.server import App
 
-CLAIM_ATTEMPTS = 32
-"""How often a lost address or port is proposed again before the client is told to come back."""
+ATTEMPTS = 32
+"""How often a lost address, port or companion is tried again before the client is told to come back."""
 
 
 def key_of(kind: Kind, namespace: str, name: str) -> Key:
@@ -50,27 +50,29 @@ async def submit(
 
     Raises Exists or Stale for the caller to translate, StatusError for the client.
     """
-    pristine = copy.deepcopy(obj) if _allocates(strategy) else obj
-    for _ in range(CLAIM_ATTEMPTS):
-        strategy.allocate(obj, old, context)
-        if context.dry_run:
-            return None
-        companions = strategy.companions(obj, old, context)
-        writes = [write_of(kind, obj, expected, strategy.claims(obj)), *companion_writes(app, companions)]
-        try:
-            records = await app.store.submit(writes)
-        except ClaimTaken:
-            pass
-        except (Exists, Stale) as error:
-            if error.key == writes[0].key:
-                raise
-        except Unavailable as error:
-            raise errors.unavailable(str(error)) from None
-        else:
-            return records[0]
-        obj.clear()
-        obj.update(copy.deepcopy(pristine))
-    raise errors.too_many_requests("the addresses and ports of this object are contended; try again", 1)
+    pristine = copy.deepcopy(obj) if _allocates(strategy) else None
+    with app.turns.line() as line:
+        for _ in range(ATTEMPTS):
+            strategy.allocate(obj, old, context)
+            companions = strategy.companions(obj, old, context)
+            companions += [companion for ask in context.companions for companion in ask()]
+            if context.dry_run:
+                return None
+            writes = [write_of(kind, obj, expected, strategy.claims(obj)), *companion_writes(app, companions)]
+            try:
+                return (await app.store.submit(writes))[0]
+            except ClaimTaken:
+                pass
+            except (Exists, Stale) as error:
+                if error.key == writes[0].key:
+                    raise
+                await line.join(error.key)
+            except Unavailable as error:
+                raise errors.unavailable(str(error)) from None
+            if pristine is not None:
+                obj.clear()
+                obj.update(copy.deepcopy(pristine))
+    raise errors.too_many_requests("what this object takes from others is contended; try again", 1)
 
 
 def _allocates(strategy: Strategy) -> bool:
@@ -86,6 +88,9 @@ def companion_writes(app: App, companions: list[tuple[str, Object]]) -> list[Wri
         if action == "create":
             app.complete_metadata(obj)
             writes.append(write_of(kind, obj, 0, None))
+            continue
+        if action == "update":
+            writes.append(write_of(kind, obj, int(obj["metadata"]["resourceVersion"]), None))
             continue
         record = app.store.get(key_of(kind, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]))
         if record is not None:

@@ -52,21 +52,22 @@ async def delete_one(request: Request, name: str, options: DeleteOptions) -> tup
     app, kind = request.server, request.kind
     context = context_of(request, WriteOptions(dry_run=options.dry_run))
     key = key_of(kind, request.info.namespace, name)
-    for _ in range(UPDATE_ATTEMPTS):
-        live = app.store.get(key)
-        if live is None:
-            raise errors.not_found(kind, name)
-        old = object_as_version(kind, live)
-        check_preconditions(kind, old, options)
-        kind.strategy.check_delete(old, context)
-        request.warnings.extend(kind.strategy.delete_warnings(old, options.raw))
-        await app.admission.delete(request, kind, old, context)
-        try:
-            return await _attempt(request, live, old, options, context)
-        except Stale:
-            continue
-        except Unavailable as error:
-            raise errors.unavailable(str(error)) from None
+    with app.turns.line() as line:
+        for _ in range(UPDATE_ATTEMPTS):
+            live = app.store.get(key)
+            if live is None:
+                raise errors.not_found(kind, name)
+            old = object_as_version(kind, live)
+            check_preconditions(kind, old, options)
+            kind.strategy.check_delete(old, context)
+            request.warnings.extend(kind.strategy.delete_warnings(old, options.raw))
+            await app.admission.delete(request, kind, old, context)
+            try:
+                return await _attempt(request, live, old, options, context)
+            except Stale:
+                await line.join(key)
+            except Unavailable as error:
+                raise errors.unavailable(str(error)) from None
     raise errors.conflict(kind, name, errors.MODIFIED)
 
 

@@ -51,17 +51,19 @@ async def _spend(request: Request, pod: Object, *, dry_run: bool) -> None:
     server = request.server
     kind = server.registry.find("policy", "v1", "poddisruptionbudgets")
     assert kind is not None
-    for _ in range(ATTEMPTS):
-        spent = eviction.spend(pod, _budgets(request, pod), server.now())
-        if spent is None or dry_run:
-            return
-        try:
-            await server.store.submit([write_of(kind, spent, int(spent["metadata"]["resourceVersion"]), None)])
-        except Stale:
-            continue
-        except Unavailable as error:
-            raise errors.unavailable(str(error)) from None
-        return
+    with server.turns.line() as line:
+        for _ in range(ATTEMPTS):
+            spent = eviction.spend(pod, _budgets(request, pod), server.now())
+            if spent is None or dry_run:
+                return
+            try:
+                await server.store.submit([write_of(kind, spent, int(spent["metadata"]["resourceVersion"]), None)])
+            except Stale as error:
+                await line.join(error.key)
+            except Unavailable as error:
+                raise errors.unavailable(str(error)) from None
+            else:
+                return
     raise errors.too_many_requests(eviction.VIOLATED, eviction.RETRY_SECONDS)
 
 

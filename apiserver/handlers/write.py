@@ -224,16 +224,17 @@ async def modify(
     """
     app, kind = request.server, request.kind
     key = key_of(kind, request.info.namespace, request.info.name)
-    for _ in range(UPDATE_ATTEMPTS):
-        live = app.store.get(key)
-        if live is None:
-            raise errors.not_found(kind, request.info.name)
-        old = object_as_version(kind, live)
-        new = change(object_as_version(kind, live))
-        try:
-            return await _commit_update(request, options, live, old, new)
-        except Stale:
-            continue
+    with app.turns.line() as line:
+        for _ in range(UPDATE_ATTEMPTS):
+            live = app.store.get(key)
+            if live is None:
+                raise errors.not_found(kind, request.info.name)
+            old = object_as_version(kind, live)
+            new = change(object_as_version(kind, live))
+            try:
+                return await _commit_update(request, options, live, old, new)
+            except Stale:
+                await line.join(key)
     raise errors.conflict(kind, request.info.name, errors.MODIFIED)
 
 

@@ -53,7 +53,9 @@ class Cluster(Protocol):
 
 @dataclass(slots=True)
 class Context:
-    """One request, as strategies and admission see it. `warnings` are sent as Warning headers."""
+    """One request, as strategies and admission see it. `warnings` are sent as Warning headers; `companions` are
+    admission's part of the transaction: asked on each attempt to commit, they answer as `Strategy.companions` does (and
+    "update" for an object that is there) or raise StatusError."""
 
     cluster: Cluster
     user: User
@@ -63,6 +65,7 @@ class Context:
     subresource: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    companions: list[Callable[[], list[tuple[str, Object]]]] = field(default_factory=list)
 
 
 class Strategy:
