@@ -108,6 +108,8 @@ def again(context: Context) -> bool:
 def plugins() -> list[Plugin]:
     """Every plugin in kube-apiserver's order."""
     from apiserver.auth.escalation import PrivilegeEscalation
+    from apiserver.dynamicadmission.mutatingpolicies import MutatingAdmissionPolicy
+    from apiserver.dynamicadmission.validatingpolicies import ValidatingAdmissionPolicy
     from apiserver.dynamicadmission.webhooks import MutatingAdmissionWebhook, ValidatingAdmissionWebhook
     from apiserver.podadmission import (
         DefaultTolerationSeconds,
@@ -127,7 +129,9 @@ def plugins() -> list[Plugin]:
         Priority(),
         DefaultTolerationSeconds(),
         PrivilegeEscalation(),
+        MutatingAdmissionPolicy(),
         MutatingAdmissionWebhook(),
+        ValidatingAdmissionPolicy(),
         ValidatingAdmissionWebhook(),
         ResourceQuota(),
     ]

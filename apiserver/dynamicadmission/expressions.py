@@ -7,7 +7,9 @@ from functools import lru_cache
 from typing import Any
 
 from apiserver.dynamicadmission.authorizer import functions
-from apiserver.schema.cel import MISSING, evaluation_error, extensions, module, tidy
+from apiserver.schema.cel import MISSING, evaluated, extensions, marked, module, tidy
+from apiserver.schema.cel_ast import Checked, parse
+from apiserver.schema.cel_values import Failed
 
 
 class EvaluationFailed(Exception):
@@ -23,9 +25,12 @@ def _environment(variables: tuple[str, ...]) -> Any:
 
 class Expression:
     """One compiled expression over these variables. Raises ValueError with the compiler's message, or where the CEL
-    package is not installed; `answers` is the type that it must have ("" for any)."""
+    package is not installed. `answers` is the type that it must have ("" for any), `composed` the fields that
+    `variables` has (None for any)."""
 
-    def __init__(self, text: str, variables: tuple[str, ...], answers: str = "") -> None:
+    def __init__(
+        self, text: str, variables: tuple[str, ...], answers: str = "", composed: frozenset[str] | None = None
+    ) -> None:
         try:
             environment = _environment(tuple(sorted(variables)))
         except ImportError:
@@ -34,19 +39,30 @@ class Expression:
             self._program = environment.compile(text)
         except RuntimeError as error:
             raise ValueError(f"compilation failed: {tidy(str(error))}") from None
-        found = self._program.return_type().name()
+        if composed is not None:
+            scope = {"variables": Checked(fields=dict.fromkeys(composed, Checked))}
+            unknown = parse(self._program.serialize()).undefined_field(scope)
+            if unknown is not None:
+                raise ValueError(f"compilation failed: {marked(text, *unknown)}")
+        found = self._program.return_type().name().partition("<")[0]
         if answers and found not in (answers, "DYN"):
             raise ValueError(f"must evaluate to {answers.lower()}")
 
     def evaluate(self, data: Mapping[str, Any]) -> Any:
         """The value as plain JSON. Raises EvaluationFailed."""
         try:
-            found = self._program.eval(data=data)
-        except RuntimeError as error:
-            raise EvaluationFailed(evaluation_error(str(error))) from None
-        if found.type().name() == "ERROR":
-            raise EvaluationFailed(evaluation_error(str(found.value())))
-        return found.plain_value()
+            return evaluated(self._program, data)
+        except Failed as error:
+            raise EvaluationFailed(str(error)) from None
+
+
+POLICY_VARIABLES = ("authorizer", "namespaceObject", "object", "oldObject", "params", "request", "variables")
+
+
+@lru_cache(maxsize=4096)
+def composed(text: str) -> Expression:
+    """An expression of a policy, compiled once."""
+    return Expression(text, POLICY_VARIABLES)
 
 
 @lru_cache(maxsize=4096)

@@ -17,7 +17,7 @@ def matching_kind(rules: Iterable[Object], policy: str, attributes: Attributes) 
     rules = list(rules)
     if any(_rule_matches(rule, attributes, attributes.served) for rule in rules):
         return attributes.served
-    if policy == "Exact":
+    if policy == "Exact" or not rules:
         return None
     for kind in equivalents(attributes):
         if any(_rule_matches(rule, attributes, kind) for rule in rules):

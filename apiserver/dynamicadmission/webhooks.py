@@ -47,8 +47,8 @@ class Hook:
     has_labels: LabelSelector = field(init=False)
 
     def __post_init__(self) -> None:
-        self.in_namespace = from_object(self.spec.get("namespaceSelector"))
-        self.has_labels = from_object(self.spec.get("objectSelector"))
+        self.in_namespace = from_object(self.spec.get("namespaceSelector") or {})
+        self.has_labels = from_object(self.spec.get("objectSelector") or {})
 
     @property
     def name(self) -> str:

@@ -6,21 +6,26 @@ from collections.abc import Callable
 from typing import Any
 
 from apiserver import validation as rules
-from apiserver.field import FieldError, duplicate, invalid, not_supported, required, too_many
+from apiserver.field import FieldError, duplicate, invalid, not_supported, required
+from apiserver.kinds.admissionpolicies import BindingStrategy, PolicyStrategy
+from apiserver.kinds.admissionrules import (
+    FAILURE_POLICIES,
+    MATCH_POLICIES,
+    REINVOCATION,
+    condition_faults,
+    default_scopes,
+    one_of,
+    rule_faults,
+)
 from apiserver.kinds.clientconfig import client_config_faults, default_client_config
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
-from apiserver.kinds.strategies import STATUS_ONLY, Counted, WithStatus
+from apiserver.kinds.strategies import STATUS_ONLY, Counted
 from apiserver.kinds.workload_columns import at
 from apiserver.table import AGE
 
 GROUP = "admissionregistration.k8s.io"
-OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
-SCOPES = ("*", "Cluster", "Namespaced")
-FAILURE_POLICIES, MATCH_POLICIES, REINVOCATION = ("Fail", "Ignore"), ("Equivalent", "Exact"), ("IfNeeded", "Never")
 REVIEW_VERSIONS = ("v1", "v1beta1")
 SIDE_EFFECTS = ("None", "NoneOnDryRun")
-CONDITION_LIMIT = 64
-CONDITION_VARIABLES = ("object", "oldObject", "request", "authorizer")
 
 
 class WebhookStrategy(Counted):
@@ -77,17 +82,6 @@ class WebhookStrategy(Counted):
         return found + condition_faults(hook.get("matchConditions") or [], f"{path}.matchConditions")
 
 
-def default_scopes(stated: list[Object] | None) -> None:
-    for rule in stated or ():
-        rule["scope"] = rule.get("scope") or "*"
-
-
-def one_of(obj: Object, name: str, values: tuple[str, ...], path: str) -> list[FieldError]:
-    """Causes for an enumeration that may be absent."""
-    value = obj.get(name)
-    return [not_supported(f"{path}.{name}", value, values)] if value is not None and value not in values else []
-
-
 def _fully_qualified(name: str, path: str) -> list[FieldError]:
     if not name:
         return [required(path)]
@@ -118,82 +112,6 @@ def _review_version_faults(versions: list[str], path: str) -> list[FieldError]:
     if not set(versions) & set(REVIEW_VERSIONS):
         found.append(invalid(path, versions, f"must include at least one of {known}"))
     return found
-
-
-def rule_faults(rule: Object, path: str) -> list[FieldError]:
-    """RuleWithOperations."""
-    operations = rule.get("operations") or []
-    found = [required(f"{path}.operations")] if not operations else []
-    if len(operations) > 1 and "*" in operations:
-        why = "if '*' is present, must not specify other operations"
-        found.append(invalid(f"{path}.operations", operations, why))
-    for index, operation in enumerate(operations):
-        if operation not in OPERATIONS:
-            found.append(not_supported(f"{path}.operations[{index}]", operation, OPERATIONS))
-    for name, what in (("apiGroups", "API groups"), ("apiVersions", "API versions")):
-        values = rule.get(name) or []
-        if not values:
-            found.append(required(f"{path}.{name}"))
-        if len(values) > 1 and "*" in values:
-            found.append(invalid(f"{path}.{name}", values, f"if '*' is present, must not specify other {what}"))
-    found += [required(f"{path}.apiVersions[{i}]") for i, v in enumerate(rule.get("apiVersions") or ()) if not v]
-    found += _resource_faults(rule.get("resources") or [], f"{path}.resources")
-    return found + one_of(rule, "scope", SCOPES, path)
-
-
-def _resource_faults(resources: list[str], path: str) -> list[FieldError]:
-    found = [required(path)] if not resources else []
-    whole, parts = set(), set()  # resources of which all subresources, subresources of which all resources are meant
-    for index, item in enumerate(resources):
-        if not item:
-            found.append(required(f"{path}[{index}]"))
-        outer, slash, inner = item.partition("/")
-        if not slash:
-            continue
-        if outer in whole:
-            found.append(invalid(f"{path}[{index}]", item, f"if '{outer}/*' is present, must not specify {item}"))
-        if inner in parts:
-            found.append(invalid(f"{path}[{index}]", item, f"if '*/{inner}' is present, must not specify {item}"))
-        whole |= {outer} if inner == "*" else set()
-        parts |= {inner} if outer == "*" else set()
-    if len(resources) > 1 and "*/*" in resources:
-        found.append(invalid(path, resources, "if '*/*' is present, must not specify other resources"))
-    if "*" in resources and any(item != "*" and "/" not in item for item in resources if item):
-        why = "if '*' is present, must not specify other resources without subresources"
-        found.append(invalid(path, resources, why))
-    return found
-
-
-def condition_faults(
-    conditions: list[Object], path: str, variables: tuple[str, ...] = CONDITION_VARIABLES
-) -> list[FieldError]:
-    """matchConditions."""
-    found = [too_many(path, len(conditions), CONDITION_LIMIT)] if len(conditions) > CONDITION_LIMIT else []
-    names: set[str] = set()
-    for index, condition in enumerate(conditions):
-        text = (condition.get("expression") or "").strip()
-        where = f"{path}[{index}].expression"
-        found += expression_faults(text, where, variables, "BOOL") if text else [required(where)]
-        name, where = condition.get("name") or "", f"{path}[{index}].name"
-        if not name:
-            found.append(required(where))
-            continue
-        found += [invalid(where, name, text) for text in rules.qualified_name(name)]
-        if name in names:
-            found.append(duplicate(where, name))
-        names.add(name)
-    return found
-
-
-def expression_faults(text: str, path: str, variables: tuple[str, ...], answers: str = "") -> list[FieldError]:
-    """What the CEL compiler says of an expression. Without a compiler every expression is refused."""
-    from apiserver.dynamicadmission.expressions import expression
-
-    try:
-        expression(text, tuple(sorted(variables)), answers)
-    except ValueError as error:
-        return [invalid(path, text, str(error))]
-    return []
 
 
 def _param_kind(obj: Object) -> str:
@@ -227,17 +145,25 @@ BINDING = (Column("PolicyName", at("spec", "policyName", default="")), Column("P
 
 
 KINDS: tuple[Kind, ...] = (
-    _kind("MutatingAdmissionPolicy", "mutatingadmissionpolicies", Counted(), MUTATIONS, since=36),
-    _kind("MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings", Counted(), BINDING, since=36),
+    _kind("MutatingAdmissionPolicy", "mutatingadmissionpolicies", PolicyStrategy(True), MUTATIONS, since=36),
+    _kind(
+        "MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings", BindingStrategy(True), BINDING, since=36
+    ),
     _kind("MutatingWebhookConfiguration", "mutatingwebhookconfigurations", WebhookStrategy(True), WEBHOOKS),
     _kind(
         "ValidatingAdmissionPolicy",
         "validatingadmissionpolicies",
-        WithStatus(),
+        PolicyStrategy(False),
         VALIDATIONS,
         since=30,
         subresources=STATUS_ONLY,
     ),
-    _kind("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", Counted(), BINDING, since=30),
+    _kind(
+        "ValidatingAdmissionPolicyBinding",
+        "validatingadmissionpolicybindings",
+        BindingStrategy(False),
+        BINDING,
+        since=30,
+    ),
     _kind("ValidatingWebhookConfiguration", "validatingwebhookconfigurations", WebhookStrategy(False), WEBHOOKS),
 )

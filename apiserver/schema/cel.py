@@ -16,6 +16,7 @@ from typing import Any
 from apiserver.field import FieldError, duplicate, forbidden, invalid, required
 from apiserver.schema.cel_ast import Checked, parse
 from apiserver.schema.cel_functions import functions
+from apiserver.schema.cel_values import OUT_OF_BUDGET, Failed, begin
 
 Json = Mapping[str, Any]
 RULES = "x-kubernetes-validations"
@@ -72,24 +73,39 @@ class Rule:
         except RuntimeError as error:
             raise ValueError(f"compilation failed: {tidy(str(error))}") from None
         tree = parse(self.program.serialize())
-        unknown = tree.undefined_field(shape(schema))
+        unknown = tree.undefined_field({"self": shape(schema), "oldSelf": shape(schema)})
         if unknown is not None:
-            raise ValueError(f"compilation failed: {_marked(text, *unknown)}")
+            raise ValueError(f"compilation failed: {marked(text, *unknown)}")
         if self.program.return_type().name() not in (answers, "DYN"):
             raise ValueError(f"cel expression must evaluate to a {answers.lower()}")
         self.transition = tree.mentions("oldSelf")
 
     def fault(self, value: Any, old: Any) -> str | None:
         """None where the rule holds, "" where it does not, else why it could not be evaluated."""
-        found = self.program.eval(data={"self": value, "oldSelf": old})
-        if found.type().name() == "ERROR":
-            return evaluation_error(str(found.value()))
-        return None if found.value() is True else ""
+        try:
+            return None if evaluated(self.program, {"self": value, "oldSelf": old}) is True else ""
+        except Failed as error:
+            return str(error)
 
     def text(self, value: Any, old: Any) -> str:
         """What a messageExpression says; "" where it says nothing of use."""
-        found = self.program.eval(data={"self": value, "oldSelf": old}).value()
+        try:
+            found = evaluated(self.program, {"self": value, "oldSelf": old})
+        except Failed:
+            return ""
         return found if isinstance(found, str) and "\n" not in found else ""
+
+
+def evaluated(program: Any, data: Mapping[str, Any]) -> Any:
+    """The value of a compiled expression as plain JSON. Raises Failed, in the words of cel-go."""
+    begin()
+    try:
+        found = program.eval(data=data)
+    except RuntimeError as error:
+        raise Failed(evaluation_error(str(error))) from None
+    if found.type().name() == "ERROR":
+        raise Failed(evaluation_error(str(found.value())))
+    return found.plain_value()
 
 
 def evaluation_error(message: str) -> str:
@@ -97,8 +113,10 @@ def evaluation_error(message: str) -> str:
     key = re.search(r'Key not found in map : "(.*)"', message)
     if key:
         return f"no such key: {key[1]}"
-    if "No matching overloads found" in message:
+    if re.search("No matching overloads found|not supported between instances|unsupported operand type", message):
         return "no such overload"
+    if "Iteration budget exceeded" in message:
+        return OUT_OF_BUDGET
     return re.sub(r"^[A-Z_]+: ", "", message) or "evaluation failed"
 
 
@@ -107,7 +125,7 @@ def tidy(message: str) -> str:
     return re.sub(r" \[[A-Z_]+\]$", "", re.sub(r"^[A-Z_]+: ", "", message))
 
 
-def _marked(text: str, offset: int, name: str) -> str:
+def marked(text: str, offset: int, name: str) -> str:
     line = text.count("\n", 0, offset) + 1
     start = text.rfind("\n", 0, offset) + 1
     shown = text[start:].partition("\n")[0]

@@ -76,10 +76,10 @@ class Tree:
         """Whether a variable occurs."""
         return any(ident.text(1) == name for node in _walk(self.root) if (ident := node.one(_IDENT)) is not None)
 
-    def undefined_field(self, schema: Checked) -> tuple[int, str] | None:
-        """(offset, name) of the first field that `self` does not have."""
+    def undefined_field(self, variables: dict[str, Checked]) -> tuple[int, str] | None:
+        """(offset, name) of the first field that one of these variables does not have."""
         found: list[tuple[int, str]] = []
-        self._visit(self.root, {"self": schema, "oldSelf": schema}, found)
+        self._visit(self.root, variables, found)
         return min(found) if found else None
 
     def _visit(self, node: _Message, scope: dict[str, Checked], found: list[tuple[int, str]]) -> Checked:
