@@ -6,16 +6,16 @@ import re
 from typing import Any
 
 import orjson
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from apiserver import errors
+from apiserver.tlsextension import TLSExtension
 
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (/\S*) HTTP/1\.[01]\r\n")
 _KNOWN = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE"})
 HEAD_BYTES = 4096
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(TLSExtension):
     """The real server answers 405 with a Status where llhttp would only say that the request is invalid."""
 
     _head = b""

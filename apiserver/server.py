@@ -27,6 +27,7 @@ from apiserver.registry import Registry
 from apiserver.request import ClientGone, Receive, Request, Response, Send
 from apiserver.requestinfo import RequestInfo
 from apiserver.storage.store import Store
+from apiserver.tlsextension import client_certificate
 from apiserver.webhookclient import WebhookClient
 from miniplane.apimachinery.status import StatusError
 
@@ -145,7 +146,7 @@ class App:
         raw_path = scope.get("raw_path") or scope["path"].encode()
         info = requestinfo.parse(scope["method"], raw_path.decode("latin-1"), scope["query_string"].decode("latin-1"))
         exchange.info = info
-        user = self.authenticator.authenticate(headers)
+        user = self.authenticator.authenticate(headers, client_certificate(scope))
         user = self.authorizer.impersonated(user, scope["headers"])
         self.authorizer.check(user, info)
         if not info.is_resource:

@@ -68,16 +68,20 @@ def kubelet(arguments: argparse.Namespace) -> int:
 
 
 def kubeconfig(arguments: argparse.Namespace) -> int:
-    """Print the kubeconfig of a data directory."""
+    """Print the kubeconfig of a data directory, or one for another user."""
     from pathlib import Path
 
+    from miniplane.kubeconfig import for_user
     from miniplane.settings import Refused, default_data
 
-    path = (Path(arguments.data) if arguments.data else default_data()) / "kubeconfig"
+    directory = Path(arguments.data) if arguments.data else default_data()
     try:
-        print(path.read_text(), end="")
+        admins = (directory / "kubeconfig").read_text()
+        print(for_user(directory, arguments.user, arguments.group) if arguments.user else admins, end="")
     except OSError as error:
-        raise Refused(f"{path}: {error.strerror}; `miniplane up` writes it") from error
+        raise Refused(f"{error.filename}: {error.strerror}; `miniplane up` writes it") from error
+    except ValueError as error:
+        raise Refused(f"--user {arguments.user}: {error}") from error
     return 0
 
 
@@ -116,11 +120,17 @@ def _parser() -> argparse.ArgumentParser:
     _server_arguments(add(apiserver))
     add(controllers, add_help=False)
     add(kubelet, add_help=False)
-    add(kubeconfig).add_argument("--data", metavar="DIR", help="data directory")
+    _kubeconfig_arguments(add(kubeconfig))
     _archive_arguments(add(backup))
     _archive_arguments(add(restore))
     add(version)
     return parser
+
+
+def _kubeconfig_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", metavar="DIR", help="data directory (default: ~/.local/share/miniplane)")
+    parser.add_argument("--user", metavar="NAME", help="with a new client certificate for this user")
+    parser.add_argument("--group", metavar="NAME", action="append", default=[], help="the user's group; repeatable")
 
 
 def _archive_arguments(parser: argparse.ArgumentParser) -> None:
@@ -173,6 +183,9 @@ def _access_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--kubeconfig", metavar="FILE", help="where to write it (default: in the data directory)")
     group.add_argument("--token", metavar="T", help="the admin's token (default: a random one, loopback only)")
     group.add_argument("--token-auth-file", metavar="CSV", help='lines of token,user,uid,"group1,group2"')
+    group.add_argument(
+        "--client-ca-file", metavar="PEM", help="authorities of client certificates (default: our own CA)"
+    )
     group.add_argument("--no-anonymous-auth", action="store_true", help="answer 401 to requests without credentials")
 
 

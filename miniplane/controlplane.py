@@ -134,6 +134,7 @@ class ControlPlane:
         names = kubeconfig.server_names(options.bind, "", options.service_cidrs)
         files = kubeconfig.ensure_certificates(directory / "pki", names)
         options.tls_cert_file, options.tls_key_file = str(files.certificate), str(files.key)
+        options.client_ca_file = str(files.ca)
         sockets = listeners(options)
         self.port, self.url, self.ca = options.port, kubeconfig.url_of(options.bind, options.port), str(files.ca)
         self.kubeconfig = str(directory / "kubeconfig")

@@ -14,15 +14,14 @@ import socket
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from miniplane.apimachinery import pki
 
+CA_NAME = "miniplane-ca"
 CA_DAYS = 3650
-SERVER_DAYS = 365
+SERVER_DAYS = CLIENT_DAYS = 365
 RENEW_DAYS = 30
 """A server certificate with less than this left is made anew at start."""
 DAY = 86400
@@ -85,121 +84,30 @@ def _still_serves(files: Certificates, stamp: Path, names: Iterable[str]) -> boo
 
 
 def _make(directory: Path, files: Certificates, names: Sequence[str]) -> None:
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    ca_key_file = directory / "ca.key"
-    if not (files.ca.exists() and ca_key_file.exists()):
-        key = ec.generate_private_key(ec.SECP256R1())
-        write_private(ca_key_file, _key_pem(key))
-        write_private(files.ca, _pem(_ca_certificate(key)))
-    ca_key, ca = _load(ca_key_file, files.ca)
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = _server_certificate(key, names, ca_key, ca)
-    write_private(files.key, _key_pem(key))
-    write_private(files.certificate, _pem(certificate))
-
-
-def _load(key_file: Path, certificate_file: Path) -> tuple[Any, x509.Certificate]:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import serialization
-
-    key = serialization.load_pem_private_key(key_file.read_bytes(), None)
-    return key, x509.load_pem_x509_certificate(certificate_file.read_bytes())
+    key_file = directory / "ca.key"
+    if not (files.ca.exists() and key_file.exists()):
+        made = pki.Authority.new(CA_NAME, timedelta(days=CA_DAYS))
+        write_private(key_file, pki.key_pem(made.key))
+        write_private(files.ca, pki.certificate_pem(made.certificate))
+    key, lifetime = pki.new_key(), timedelta(days=SERVER_DAYS)
+    holder, alternatives = pki.subject("miniplane-apiserver"), pki.names_of(names)
+    authority = load_authority(directory)
+    certificate = authority.issue(holder, key.public_key(), lifetime, ["server_auth"], names=alternatives)
+    write_private(files.key, pki.key_pem(key))
+    write_private(files.certificate, pki.certificate_pem(certificate))
 
 
-def _key_pem(key: EllipticCurvePrivateKey) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-def _pem(certificate: x509.Certificate) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    return certificate.public_bytes(Encoding.PEM)
+def load_authority(directory: Path) -> pki.Authority:
+    """The CA of a `pki` directory. Raises OSError."""
+    return pki.Authority.load((directory / "ca.key").read_bytes(), (directory / "ca.crt").read_bytes())
 
 
-def _builder(subject: str, issuer: str, key: EllipticCurvePrivateKey, days: int) -> x509.CertificateBuilder:
-    """What both certificates have (RFC 5280: serial, validity, subject key identifier). Valid from an hour ago, for
-    clocks that differ."""
-    import datetime
-
-    from cryptography import x509
-    from cryptography.x509.oid import NameOID
-
-    def name(text: str) -> x509.Name:
-        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-    now = datetime.datetime.now(datetime.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name(subject))
-        .issuer_name(name(issuer))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=days, hours=1))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    from cryptography import x509
-
-    return x509.KeyUsage(
-        digital_signature=True,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-CA_NAME = "miniplane-ca"
-
-
-def _ca_certificate(key: EllipticCurvePrivateKey) -> x509.Certificate:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-
-    builder = _builder(CA_NAME, CA_NAME, key, CA_DAYS)
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    builder = builder.add_extension(_usage(signs_certificates=True), critical=True)
-    return builder.sign(key, hashes.SHA256())
-
-
-def _server_certificate(
-    key: EllipticCurvePrivateKey, names: Sequence[str], ca_key: EllipticCurvePrivateKey, ca: x509.Certificate
-) -> x509.Certificate:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.x509.oid import ExtendedKeyUsageOID
-
-    issuer = ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    extensions: list[tuple[x509.ExtensionType, bool]] = [
-        (x509.BasicConstraints(ca=False, path_length=None), True),
-        (_usage(signs_certificates=False), True),
-        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
-        (x509.SubjectAlternativeName([_general_name(name) for name in names]), False),
-        (x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer), False),
-    ]
-    builder = _builder("miniplane-apiserver", CA_NAME, key, SERVER_DAYS)
-    for extension, critical in extensions:
-        builder = builder.add_extension(extension, critical=critical)
-    return builder.sign(ca_key, hashes.SHA256())
-
-
-def _general_name(name: str) -> x509.GeneralName:
-    from cryptography import x509
-
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
+def client_certificate(authority: pki.Authority, user: str, groups: Iterable[str]) -> tuple[bytes, bytes]:
+    """(certificate, key) in PEM with which a client is `user` in `groups`."""
+    key = pki.new_key()
+    holder, lifetime = pki.subject(user, groups), timedelta(days=CLIENT_DAYS)
+    certificate = authority.issue(holder, key.public_key(), lifetime, ["client_auth"])
+    return pki.certificate_pem(certificate), pki.key_pem(key)
 
 
 def ensure_token(path: Path) -> str:
@@ -217,9 +125,7 @@ def ensure_signing_key(path: Path) -> bytes:
     """The key kept in this file that signs service account tokens, PEM; a new one the first time."""
     with contextlib.suppress(FileNotFoundError):
         return path.read_bytes()
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    write_private(path, _key_pem(ec.generate_private_key(ec.SECP256R1())))
+    write_private(path, pki.key_pem(pki.new_key()))
     return path.read_bytes()
 
 
@@ -229,8 +135,14 @@ def url_of(bind: str, port: int) -> str:
     return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
 
-def render(server: str, ca: bytes, token: str, user: str = "kubernetes-admin") -> str:
-    """A kubeconfig with embedded CA and token."""
+def render(
+    server: str, ca: bytes, token: str, user: str = "kubernetes-admin", certificate: tuple[bytes, bytes] | None = None
+) -> str:
+    """A kubeconfig with embedded CA and token, or `certificate` and key in its place."""
+    credentials = f"token: {_quoted(token)}"
+    if certificate is not None:
+        shown, key = (base64.b64encode(part).decode() for part in certificate)
+        credentials = f"client-certificate-data: {shown}\n    client-key-data: {key}"
     return f"""\
 apiVersion: v1
 kind: Config
@@ -244,12 +156,23 @@ contexts:
 - name: miniplane
   context:
     cluster: miniplane
-    user: {user}
+    user: {_quoted(user)}
 users:
-- name: {user}
+- name: {_quoted(user)}
   user:
-    token: {_quoted(token)}
+    {credentials}
 """
+
+
+def for_user(directory: Path, user: str, groups: Iterable[str]) -> str:
+    """The kubeconfig of a data directory with a new client certificate for `user` in place of the admin's token. Raises
+    OSError where there is no server's kubeconfig or CA."""
+    import yaml
+
+    server = yaml.safe_load((directory / "kubeconfig").read_text())["clusters"][0]["cluster"]["server"]
+    authority = load_authority(directory / "pki")
+    certificate = client_certificate(authority, user, groups)
+    return render(server, pki.certificate_pem(authority.certificate), "", user, certificate)
 
 
 def _quoted(text: str) -> str:

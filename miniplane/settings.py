@@ -160,6 +160,20 @@ def given_tokens(arguments: Namespace) -> list[TokenEntry]:
     return found
 
 
+def client_ca(given: str | None, own: Path) -> str:
+    """The file of authorities that vouch for client certificates. Raises Refused where it holds none."""
+    import ssl
+
+    if not given:
+        return str(own)
+    try:
+        ssl.create_default_context(cafile=given)
+    except (OSError, ssl.SSLError) as error:
+        reason = error.strerror if not isinstance(error, ssl.SSLError) else "want certificates in PEM form"
+        raise Refused(f"--client-ca-file {given}: {reason}") from error
+    return given
+
+
 def admin_token(tokens: list[TokenEntry]) -> str:
     """The first token that may do everything; "" where there is none."""
     return next((entry.token for entry in tokens if MASTERS in entry.groups), "")

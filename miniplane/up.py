@@ -114,6 +114,7 @@ def _install(arguments: Namespace, directory: Path) -> Installation:
     names = kubeconfig.server_names(options.bind, options.advertise_address, options.service_cidrs)
     certificates = kubeconfig.ensure_certificates(directory / "pki", names)
     options.tls_cert_file, options.tls_key_file = str(certificates.certificate), str(certificates.key)
+    options.client_ca_file = settings.client_ca(arguments.client_ca_file, certificates.ca)
     options.service_account_key = kubeconfig.ensure_signing_key(directory / "pki" / "sa.key")
     url = kubeconfig.url_of(options.bind, options.port)
     ca = certificates.ca.read_bytes()

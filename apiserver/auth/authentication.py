@@ -1,4 +1,4 @@
-"""Who asks? Bearer tokens; everybody else is anonymous."""
+"""Who asks? Client certificates and bearer tokens; everybody else is anonymous."""
 
 from __future__ import annotations
 
@@ -58,8 +58,15 @@ class Authenticator:
         """Who a bearer token stands for: the token file first, then service accounts."""
         return self.users.get(token) or self._accounts.user_of(token, audiences)
 
-    def authenticate(self, headers: dict[bytes, bytes]) -> User:
-        """Raises 401 for a bad bearer token; a header of another scheme counts as none (403 follows)."""
+    def authenticate(self, headers: dict[bytes, bytes], certificate: str = "") -> User:
+        """Raises 401 for a bad bearer token; a header of another scheme counts as none (403 follows). `certificate` is
+        the client's (PEM), verified; it goes before the token."""
+        if certificate:
+            from apiserver.auth import certificates
+
+            user = certificates.user_of(certificate)
+            if user is not None:
+                return user
         header = headers.get(b"authorization", b"").decode("latin-1").strip()
         scheme, _, token = header.partition(" ")
         if scheme.lower() == "bearer" and token.strip():

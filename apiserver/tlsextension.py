@@ -1,0 +1,39 @@
+"""The TLS extension of ASGI for uvicorn, which does not offer it: what a client proved while shaking hands.
+
+Only `client_cert_chain` is filled in (https://asgi.readthedocs.io/en/latest/specs/tls.html).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class TLSExtension(HttpToolsProtocol):
+    """Requests over a connection whose client has shown a certificate say so in their scope."""
+
+    _extensions: dict[str, dict[object, object]] | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        connection = transport.get_extra_info("ssl_object")
+        shown = connection.getpeercert(binary_form=True) if connection is not None else None
+        if shown:
+            self._extensions = {"tls": {"client_cert_chain": [ssl.DER_cert_to_PEM_cert(shown)]}}
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._extensions is not None:
+            self.scope["extensions"] = self._extensions
+
+
+def client_certificate(scope: Mapping[str, Any]) -> str:
+    """The certificate (PEM) that the client of a request has shown and that our authorities vouch for; "" for none."""
+    extensions = scope.get("extensions")
+    if not extensions or "tls" not in extensions:
+        return ""
+    return next(iter(extensions["tls"].get("client_cert_chain") or ()), "")
