@@ -176,6 +176,12 @@ def too_large_body(limit: int) -> StatusError:
     return StatusError(413, "RequestEntityTooLarge", message)
 
 
+def timeout() -> StatusError:
+    """504: the request took longer than `--request-timeout`."""
+    message = "Timeout: request did not complete within the allotted timeout"
+    return StatusError(504, "Timeout", message, details={})
+
+
 def request_too_large(message: str) -> StatusError:
     """413 with the reason in words (too many patch operations)."""
     return StatusError(413, "RequestEntityTooLarge", message)

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from apiserver.server import App
 
 BACKLOG = 2048
-GRACE = 0.5
+GRACE = 4.0
 """Seconds that requests in flight have to finish when the server is told to stop."""
+LAST_WORDS = 0.3
+"""Seconds for the last bytes of answers to leave."""
 KEEP_ALIVE = 300
 """Seconds that an idle connection stays open; longer than clients keep theirs, so that they close first."""
 
@@ -140,10 +142,23 @@ class _Serving:
         for server in self.servers:
             server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
+        """Readiness fails at once, so that load balancers look elsewhere; then watches end, and no more is accepted."""
+        self.app.draining = True
+        await asyncio.sleep(self.app.options.shutdown_delay)
         self.app.shutting_down()
         for server in self.servers:
             server.should_exit = True
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        """Once everything in flight is answered, wait for no client to say goodbye."""
+        while running := [task for server in self.servers for task in server.server_state.tasks]:
+            await asyncio.wait(running)
+        await asyncio.sleep(LAST_WORDS)
+        for server in self.servers:
+            for connection in list(server.server_state.connections):
+                connection.transport.abort()
 
     async def run(self, sockets: Sequence[socket.socket], ready: Callable[[], None]) -> None:
         tasks = [
@@ -186,7 +201,7 @@ async def serve(
 
 async def _stop_when(stopping: asyncio.Event, serving: _Serving) -> None:
     await stopping.wait()
-    serving.stop()
+    await serving.stop()
 
 
 def stop_on_signals(stopping: asyncio.Event) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
+    from apiserver.flowcontrol import FlowControl
     from apiserver.requestinfo import RequestInfo
     from apiserver.server import App
 
@@ -68,8 +69,8 @@ def _labels(info: RequestInfo | None, known: bool) -> Labels:
 class _Requests:
     """A collector over `RequestMetrics`."""
 
-    def __init__(self, metrics: RequestMetrics) -> None:
-        self.metrics = metrics
+    def __init__(self, metrics: RequestMetrics, flow: FlowControl) -> None:
+        self.metrics, self.flow = metrics, flow
 
     def collect(self) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -92,6 +93,16 @@ class _Requests:
         for kind, count in self.metrics.in_flight.items():
             flying.add_metric([kind], count)
         yield flying
+        rejected = CounterMetricFamily(
+            "apiserver_flowcontrol_rejected_requests", "Requests answered 429.", labels=["request_kind"]
+        )
+        waiting = GaugeMetricFamily(
+            "apiserver_flowcontrol_current_inqueue_requests", "Requests waiting for a seat.", labels=["request_kind"]
+        )
+        for kind, seats in self.flow.seats.items():
+            rejected.add_metric([kind], seats.rejected)
+            waiting.add_metric([kind], len(seats.waiting))
+        yield from (rejected, waiting)
 
 
 def _cumulative(counts: list[int]) -> list[tuple[str, float]]:
@@ -133,10 +144,7 @@ def render(server: App) -> tuple[bytes, str]:
     registry = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
-    parts: list[Any] = [_Store(server)]
-    counted = getattr(server, "metrics", None)
-    if counted is not None:
-        parts.append(_Requests(counted))
+    parts: list[Any] = [_Store(server), _Requests(server.metrics, server.flow)]
     for part in parts:
         registry.register(part)
     return generate_latest(registry), CONTENT_TYPE_LATEST

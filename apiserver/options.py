@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from apiserver.auth.authentication import TokenEntry
+from apiserver.flowcontrol import MUTATING_SEATS, READ_ONLY_SEATS
 from apiserver.storage.log import WatchHistory
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class Options:
     """`port` 0 takes a free one. `kubernetes_minor` 36 serves Kubernetes 1.36. Admission plugins are named as
-    kube-apiserver names them; `admission` adds to the defaults, `no_admission` takes away."""
+    kube-apiserver names them; `admission` adds to the defaults, `no_admission` takes away.
+    `request_timeout` and `shutdown_delay` are in seconds."""
 
     database_url: str = "sqlite://"
     bind: str = "127.0.0.1"
@@ -33,6 +35,10 @@ class Options:
     kubernetes_minor: int = 36
     admission: tuple[str, ...] = ()
     no_admission: tuple[str, ...] = ()
+    max_requests_inflight: int = READ_ONLY_SEATS
+    max_mutating_requests_inflight: int = MUTATING_SEATS
+    request_timeout: float = 60.0
+    shutdown_delay: float = 0.0
     watch_history: WatchHistory = field(default_factory=WatchHistory)
 
     def admission_plugins(self) -> list[Plugin]:

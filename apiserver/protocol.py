@@ -1,7 +1,13 @@
-"""uvicorn's HTTP protocol with one answer of our own: to a method that its parser does not know."""
+"""uvicorn's HTTP protocol with bounds on what one connection may cost, and one answer of our own: to a method that its
+parser does not know.
+
+The bounds are those of kube-apiserver (Go's net/http): the head of a request has a size and a time, little is read of a
+request that is already answered, and whoever does not read is cut off.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -12,30 +18,125 @@ from apiserver.tlsextension import TLSExtension
 
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (/\S*) HTTP/1\.[01]\r\n")
 _KNOWN = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE"})
-HEAD_BYTES = 4096
+HEAD_KEPT = 4096
+HEAD_BYTES = 1 << 20
+"""Of request line and headers (http.DefaultMaxHeaderBytes); more is 431."""
+HEAD_SECONDS = 32.0
+"""For request line and headers (kube-apiserver's ReadHeaderTimeout)."""
+REST_BYTES, REST_SECONDS = 256 << 10, 2.0
+"""How much of a request is thrown away, and how long, once it is answered (net/http's maxPostHandlerReadBytes)."""
+LINGER_SECONDS = 0.5
+"""Between an answer and the end of a connection whose request we do not read (net/http's rstAvoidanceDelay)."""
+STALL_SECONDS = 60.0
+"""How long a client may leave what it is sent unread."""
 
 
 class Protocol(TLSExtension):
     """The real server answers 405 with a Status where llhttp would only say that the request is invalid."""
 
     _head = b""
+    _head_size = _rest_size = 0
+    _in_head = True
+    _deadline: asyncio.TimerHandle | None = None
+    _stall: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(HEAD_SECONDS, transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._meet_deadline()
+        if self._stall is not None:
+            self._stall.cancel()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._head = data[:HEAD_BYTES]
+        self._head = data[:HEAD_KEPT]
         super().data_received(data)
+        if self._in_head:
+            self._partial_head(len(data))
+
+    def _partial_head(self, size: int) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+        self._head_size += size
+        if self._head_size > HEAD_BYTES and not self.flow.read_paused:
+            text = b"431 Request Header Fields Too Large"
+            self._refuse(text, b"text/plain; charset=utf-8", text)
+
+    def _meet_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def on_message_begin(self) -> None:
+        self._in_head, self._head_size = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._meet_deadline()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self.cycle.response_complete:
+            self._rest_size += len(body)
+            if self._rest_size > REST_BYTES:
+                self._hang_up()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._meet_deadline()
+        self.cycle.more_body = False
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        if self.cycle.response_complete and self.cycle.more_body:  # not a pipelined request that has yet to start
+            self._rest_size = 0
+            self._deadline = self.loop.call_later(REST_SECONDS, self.transport.close)
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_reader(self.transport.get_write_buffer_size())
+
+    def _watch_reader(self, unread: int) -> None:
+        self._stall = self.loop.call_later(STALL_SECONDS, self._check_reader, unread)
+
+    def _check_reader(self, before: int) -> None:
+        unread = self.transport.get_write_buffer_size()
+        if unread < before:
+            self._watch_reader(unread)
+        else:
+            self.transport.abort()
+
+    def resume_writing(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+        super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
         match = _REQUEST_LINE.match(self._head)
         if match is None or match[1] in _KNOWN:
             super().send_400_response(msg)
             return
-        body = orjson.dumps(errors.method_not_allowed().body())
+        status = b"405 Method Not Allowed"
+        self._refuse(status, b"application/json", orjson.dumps(errors.method_not_allowed().body()))
+
+    def _refuse(self, status: bytes, content_type: bytes, body: bytes) -> None:
+        """An answer to what never becomes a request; the connection is of no further use."""
         lines: list[Any] = [
-            b"HTTP/1.1 405 Method Not Allowed\r\n",
-            b"content-type: application/json\r\n",
+            b"HTTP/1.1 %s\r\n" % status,
+            b"content-type: %s\r\n" % content_type,
             b"content-length: %d\r\n" % len(body),
             b"connection: close\r\n\r\n",
             body,
         ]
         self.transport.write(b"".join(lines))
-        self.transport.close()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Leave the client a moment to read our answer: a connection with unread bytes ends in a reset."""
+        self.flow.pause_reading()
+        self.loop.call_later(LINGER_SECONDS, self.transport.abort)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,8 @@ BODY_LIMIT = 3 * 1024 * 1024
 
 @dataclass(slots=True)
 class Request:
-    """`headers`: lower-case names, both sides bytes. `kind` and `subresource` are set once routing found them."""
+    """`headers`: lower-case names, both sides bytes. `kind` and `subresource` are set once routing found them,
+    `received` before the handler runs: the body, None where it is too large."""
 
     server: App
     info: RequestInfo
@@ -35,15 +37,27 @@ class Request:
     subresource: Subresource | None = None
     output: Output = PLAIN
     warnings: list[str] = field(default_factory=list)
+    received: bytes | None = None
 
     def header(self, name: bytes) -> str:
         return self.headers.get(name, b"").decode("latin-1")
 
-    async def body(self) -> bytes:
-        """The whole body. Raises 413 as soon as it is known to be too large."""
+    async def receive_body(self, seconds: float) -> None:
+        """Read the body before anything is held for this request, no further than the limit.
+
+        Raises 504 where the client takes longer than `seconds`, ClientGone.
+        """
         declared = self.headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > BODY_LIMIT:
-            raise errors.too_large_body(BODY_LIMIT)
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                self.received = await self._received()
+        except TimeoutError:
+            raise errors.timeout() from None
+
+    async def _received(self) -> bytes | None:
+        """All that comes; None where it is too much."""
         chunks: list[bytes] = []
         size, more = 0, True
         while more:
@@ -53,10 +67,16 @@ class Request:
             chunk = message.get("body", b"")
             size += len(chunk)
             if size > BODY_LIMIT:
-                raise errors.too_large_body(BODY_LIMIT)
+                return None
             chunks.append(chunk)
             more = message.get("more_body", False)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def body(self) -> bytes:
+        """The whole body. Raises 413."""
+        if self.received is None:
+            raise errors.too_large_body(BODY_LIMIT)
+        return self.received
 
 
 class ClientGone(Exception):

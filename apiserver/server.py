@@ -16,12 +16,13 @@ from apiserver.auth.tokens import ServiceAccountTokens
 from apiserver.cluster import StoredCluster
 from apiserver.customresources import CustomResources
 from apiserver.discovery import Discovery
+from apiserver.flowcontrol import FlowControl, Seats, TooManyRequests
 from apiserver.handlers import HANDLERS
 from apiserver.handlers.contention import Turns
 from apiserver.handlers.respond import compressed, status_response
 from apiserver.kinds import KINDS
 from apiserver.kinds.kind import Kind, Object, User, subresource
-from apiserver.metrics import RequestMetrics
+from apiserver.metrics import READ_ONLY, RequestMetrics
 from apiserver.negotiation import PLAIN, negotiate
 from apiserver.registry import Registry
 from apiserver.request import ClientGone, Receive, Request, Response, Send
@@ -36,9 +37,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("miniplane.apiserver")
 Scope = dict[str, Any]
+TOO_MANY = Response(
+    429,
+    b"Too many requests, please try again later.\n",
+    "text/plain; charset=utf-8",
+    headers=[(b"retry-after", b"1"), (b"x-content-type-options", b"nosniff")],
+)
 NOT_FOUND = Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
 COLLECTION_VERBS = frozenset({"list", "watch", "create", "deletecollection"})
 ALL_NAMESPACES_VERBS = frozenset({"list", "watch"})
+BUFFERED = 64 * 1024
+"""Bytes of an answer that a connection buffers without waiting for its client (asyncio's default)."""
+SLICE = 256 * 1024
+"""Bytes handed to TLS at a time: it encrypts what it gets in one go, and asks for a pause only between."""
 KNOWN_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -49,6 +60,7 @@ class Exchange:
     info: RequestInfo | None = None
     known: bool = False
     status: int = 200
+    seats: Seats | None = None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -75,6 +87,7 @@ class App:
         self.custom = CustomResources(self)
         self.webhook_client = WebhookClient(self.cluster)
         self.metrics = RequestMetrics()
+        self.flow = FlowControl(options.max_requests_inflight, options.max_mutating_requests_inflight)
         self.draining = False
         self._nonresource: Any = None
 
@@ -118,6 +131,8 @@ class App:
         try:
             await self._exchange(scope, headers, receive, send, exchange)
         finally:
+            if exchange.seats is not None:
+                exchange.seats.leave()
             seconds = time.perf_counter() - began
             self.metrics.finished(token, exchange.info, exchange.known, exchange.status, seconds)
 
@@ -131,6 +146,8 @@ class App:
                 return
         except StatusError as error:
             answer = status_response(error, headers.get(b"accept", b"").decode("latin-1"))
+        except TooManyRequests:
+            answer = TOO_MANY
         except ClientGone:
             return
         except Exception:
@@ -162,7 +179,16 @@ class App:
         if kind.warning:
             exchange.warnings.append(kind.warning)
         request.output = negotiated(request)
+        if info.verb != "watch":
+            await self._admitted(request, exchange)
         return await compressed(request, await handler(request))
+
+    async def _admitted(self, request: Request, exchange: Exchange) -> None:
+        """Wait for the body first: who sends it slowly holds nothing. Raises TooManyRequests, 504."""
+        read_only = request.info.method in READ_ONLY
+        if not read_only:
+            await request.receive_body(self.options.request_timeout)
+        exchange.seats = await self.flow.enter("readOnly" if read_only else "mutating", request.user.name)
 
     async def _nonresource_answer(
         self, info: RequestInfo, scope: Scope, receive: Receive, send: Send
@@ -260,10 +286,16 @@ async def _send(answer: Response, warnings: list[str], send: Send, head_only: bo
     size = len(answer.body) if answer.chunks is None else sum(map(len, answer.chunks))
     headers.append((b"content-length", str(size).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    for chunk in (answer.chunks or ())[:-1]:
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    last = answer.body if answer.chunks is None else answer.chunks[-1] if answer.chunks else b""
-    await send({"type": "http.response.body", "body": b"" if head_only else last})
+    parts = answer.chunks if answer.chunks is not None else [answer.body]
+    if head_only or size <= BUFFERED:
+        await send({"type": "http.response.body", "body": b"" if head_only else b"".join(parts)})
+        return
+    for part in parts:
+        view = memoryview(part)
+        for start in range(0, len(part), SLICE):
+            await send({"type": "http.response.body", "body": view[start : start + SLICE], "more_body": True})
+    # the end waits until the client has read the rest: until then the answer takes a seat
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _send_stream(answer: Response, send: Send) -> None:

@@ -142,6 +142,7 @@ def _archive_arguments(parser: argparse.ArgumentParser) -> None:
 def _server_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     _storage_arguments(parser)
     _access_arguments(parser)
+    _limit_arguments(parser)
     group = parser.add_argument_group("what it serves")
     group.add_argument("--kubernetes-version", default="1.36", metavar="1.N", help="1.25 to 1.37 (default: 1.36)")
     group.add_argument(
@@ -187,6 +188,23 @@ def _access_arguments(parser: argparse.ArgumentParser) -> None:
         "--client-ca-file", metavar="PEM", help="authorities of client certificates (default: our own CA)"
     )
     group.add_argument("--no-anonymous-auth", action="store_true", help="answer 401 to requests without credentials")
+
+
+def _limit_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what clients may use up")
+    group.add_argument(
+        "--max-requests-inflight", type=int, default=400, metavar="N", help="reads at a time (default: 400)"
+    )
+    group.add_argument(
+        "--max-mutating-requests-inflight", type=int, default=200, metavar="N", help="writes at a time (default: 200)"
+    )
+    group.add_argument("--request-timeout", default="60s", metavar="D", help="for a request's body (default: 60s)")
+    group.add_argument(
+        "--shutdown-delay-duration",
+        default="0s",
+        metavar="D",
+        help="between SIGTERM, when /readyz fails, and the end (default: 0s)",
+    )
 
 
 def _plane_arguments(parser: argparse.ArgumentParser) -> None:

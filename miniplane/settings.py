@@ -128,6 +128,21 @@ def watch_history(text: str) -> WatchHistory:
     return found
 
 
+def at_least_one(flag: str, value: int) -> int:
+    """Raises Refused."""
+    if value < 1:
+        raise Refused(f"{flag} {value}: want 1 or more")
+    return value
+
+
+def duration(flag: str, text: str) -> float:
+    """ "1m0s", "500ms", "2s" or plain seconds, as Go writes durations: seconds. Raises Refused."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smh]|$)", text)
+    if not text or "".join(number + unit for number, unit in parts) != text:
+        raise Refused(f"{flag} {text}: want a duration, such as 60s or 1m30s")
+    return sum(float(number) * (0.001 if unit == "ms" else UNITS[unit]) for number, unit in parts)
+
+
 def is_loopback(bind: str) -> bool:
     """Raises Refused for what is no address."""
     if bind == "localhost":
@@ -202,6 +217,12 @@ def options_of(arguments: Namespace) -> Options:
         kubernetes_minor=kubernetes_minor(arguments.kubernetes_version),
         admission=_names(arguments.admission),
         no_admission=_names(arguments.no_admission),
+        max_requests_inflight=at_least_one("--max-requests-inflight", arguments.max_requests_inflight),
+        max_mutating_requests_inflight=at_least_one(
+            "--max-mutating-requests-inflight", arguments.max_mutating_requests_inflight
+        ),
+        request_timeout=duration("--request-timeout", arguments.request_timeout),
+        shutdown_delay=duration("--shutdown-delay-duration", arguments.shutdown_delay_duration),
         watch_history=watch_history(arguments.watch_history),
         tokens=given_tokens(arguments),
     )

@@ -142,3 +142,10 @@ class Plane:
                 return answer
             assert time.monotonic() < deadline, f"{path} after {timeout} s: {answer}"
             time.sleep(0.02)
+
+    def eventually_status(self, path: str, status: int, timeout: float = 10.0) -> None:
+        """Ask until the answer has this status."""
+        deadline = time.monotonic() + timeout
+        while (found := self.request("GET", path)[0]) != status:
+            assert time.monotonic() < deadline, f"{path} still answers {found}"
+            time.sleep(0.02)
