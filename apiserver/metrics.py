@@ -69,8 +69,8 @@ def _labels(info: RequestInfo | None, known: bool) -> Labels:
 class _Requests:
     """A collector over `RequestMetrics`."""
 
-    def __init__(self, metrics: RequestMetrics, flow: FlowControl) -> None:
-        self.metrics, self.flow = metrics, flow
+    def __init__(self, metrics: RequestMetrics) -> None:
+        self.metrics = metrics
 
     def collect(self) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -93,6 +93,17 @@ class _Requests:
         for kind, count in self.metrics.in_flight.items():
             flying.add_metric([kind], count)
         yield flying
+
+
+class _Flow:
+    """What waits for a seat, and what got none."""
+
+    def __init__(self, flow: FlowControl) -> None:
+        self.flow = flow
+
+    def collect(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
         rejected = CounterMetricFamily(
             "apiserver_flowcontrol_rejected_requests", "Requests answered 429.", labels=["request_kind"]
         )
@@ -144,7 +155,7 @@ def render(server: App) -> tuple[bytes, str]:
     registry = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
-    parts: list[Any] = [_Store(server), _Requests(server.metrics, server.flow)]
+    parts: list[Any] = [_Store(server), _Requests(server.metrics), _Flow(server.flow)]
     for part in parts:
         registry.register(part)
     return generate_latest(registry), CONTENT_TYPE_LATEST
