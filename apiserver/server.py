@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -154,7 +155,7 @@ class App:
             log.exception("%s %s", scope["method"], scope["path"])
             answer = status_response(errors.internal("the server has an error of its own; see its log"), "")
         exchange.status = answer.status
-        await _send(answer, exchange.warnings, send, scope["method"] == "HEAD")
+        await _send(answer, exchange.warnings, receive, send, scope["method"] == "HEAD")
 
     async def _answer(
         self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send, exchange: Exchange
@@ -272,7 +273,7 @@ def _unpublished(kind: Kind, accept: bytes) -> bool:
     return not supported(kind.api_version, kind.kind)
 
 
-async def _send(answer: Response, warnings: list[str], send: Send, head_only: bool) -> None:
+async def _send(answer: Response, warnings: list[str], receive: Receive, send: Send, head_only: bool) -> None:
     headers = [
         (b"content-type", answer.content_type.encode()),
         (b"cache-control", b"no-cache, private"),
@@ -281,7 +282,7 @@ async def _send(answer: Response, warnings: list[str], send: Send, head_only: bo
     headers += [(b"warning", _warning(text)) for text in dict.fromkeys(warnings)]
     if answer.stream is not None:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await _send_stream(answer, send)
+        await _send_stream(answer, receive, send)
         return
     size = len(answer.body) if answer.chunks is None else sum(map(len, answer.chunks))
     headers.append((b"content-length", str(size).encode()))
@@ -298,13 +299,35 @@ async def _send(answer: Response, warnings: list[str], send: Send, head_only: bo
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _send_stream(answer: Response, send: Send) -> None:
-    """Flush the headers before the first event: clients wait for them (client-node)."""
+async def _send_stream(answer: Response, receive: Receive, send: Send) -> None:
+    """An endless answer, until it ends or its client is gone: nothing else would tell an idle watch."""
     assert answer.stream is not None
-    await send({"type": "http.response.body", "body": b"", "more_body": True})
-    async for chunk in answer.stream:
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    gone = asyncio.create_task(_disconnected(receive))
+    try:
+        async with asyncio.timeout(None) as connected:
+
+            def hang_up(_: object) -> None:
+                connected.reschedule(0)
+
+            gone.add_done_callback(hang_up)
+            try:
+                # the headers leave before the first event: clients wait for them (client-node)
+                await send({"type": "http.response.body", "body": b"", "more_body": True})
+                async for chunk in answer.stream:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            finally:
+                gone.remove_done_callback(hang_up)
+                gone.cancel()
+    except TimeoutError:
+        if not gone.done():
+            raise
+        return
     await send({"type": "http.response.body", "body": b""})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _warning(text: str) -> bytes:

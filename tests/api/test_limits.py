@@ -9,6 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -129,6 +130,21 @@ def test_requests_in_flight_are_bounded_and_watches_are_apart(strict_plane: Plan
     assert "apiserver_flowcontrol_rejected_requests_total" in strict_plane.request("GET", "/metrics")[1]
     for connection in others:
         connection.close()
+
+
+def test_watches_leave_nothing_behind_when_their_clients_go(start_plane: StartPlane) -> None:
+    plane = start_plane(*ALONE)
+    descriptors = Path(f"/proc/{plane.process.pid}/fd")
+    for _ in range(3):
+        before = len(list(descriptors.iterdir()))
+        open_watches = [connect(plane) for _ in range(40)]
+        for connection in open_watches:
+            connection.sendall(head(plane, "GET", CONFIG_MAPS + "?watch=1"))
+        wait_for_metric(plane, 'apiserver_longrunning_requests{verb="WATCH"} 40.0')
+        for connection in open_watches:
+            connection.close()
+        wait_for_metric(plane, 'apiserver_longrunning_requests{verb="WATCH"} 0.0')
+        assert len(list(descriptors.iterdir())) <= before + 1
 
 
 def test_told_to_stop_it_finishes_what_it_began(start_plane: StartPlane) -> None:
