@@ -52,7 +52,7 @@ class CustomResources:
             self._kinds.pop(record.key.name, None)
             return
         try:
-            kinds = kinds_of(definition, self._app.registry.schemas)
+            kinds = kinds_of(definition, self._app.registry.schemas, self._app.webhook_client)
         except Exception:
             log.exception("the definition %s cannot be served", record.key.name)
             kinds = []
@@ -154,7 +154,7 @@ class CustomResources:
         """Whether objects with finalizers hold the definition back; they are looked at again when one goes."""
         _, kinds = self._kinds.get(definition["metadata"]["name"], (0, []))
         if not kinds:
-            kinds = kinds_of(definition, self._app.registry.schemas)
+            kinds = kinds_of(definition, self._app.registry.schemas, self._app.webhook_client)
         waiting = False
         for record in list(self._app.store.list(resource)):
             obj = decode(record)

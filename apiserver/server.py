@@ -85,8 +85,8 @@ class App:
             "log": lambda: True,
             "storage": lambda: not store.closed,
         }
-        self.custom = CustomResources(self)
         self.webhook_client = WebhookClient(self.cluster)
+        self.custom = CustomResources(self)
         self.metrics = RequestMetrics()
         self.flow = FlowControl(options.max_requests_inflight, options.max_mutating_requests_inflight)
         self.draining = False

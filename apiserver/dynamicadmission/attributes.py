@@ -110,7 +110,9 @@ def _options(request: Request, operation: str) -> Object | None:
 
 
 def equivalents(attributes: Attributes) -> Iterable[Kind]:
-    """Other served versions of the same objects."""
+    """Other served versions of the same objects; none where a webhook would have to convert them."""
+    if attributes.served.conversion is not None:
+        return ()
     kinds = attributes.request.server.registry.kinds()
     return [kind for kind in kinds if kind.resource == attributes.served.resource and kind is not attributes.served]
 

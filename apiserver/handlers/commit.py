@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from apiserver import errors
 from apiserver.encoding import template, to_storage
 from apiserver.field import invalid
+from apiserver.handlers.conversion import showable, storable
 from apiserver.kinds.kind import Context, Kind, Object, Strategy
 from apiserver.storage.types import Claim, ClaimTaken, Exists, Key, Record, Stale, Unavailable, Write
 
@@ -58,9 +59,12 @@ async def submit(
             companions += [companion for ask in context.companions for companion in ask()]
             if context.dry_run:
                 return None
+            await storable(kind, obj)
             writes = [write_of(kind, obj, expected, strategy.claims(obj)), *companion_writes(app, companions)]
             try:
-                return (await app.store.submit(writes))[0]
+                record = (await app.store.submit(writes))[0]
+                await showable(kind, [record])
+                return record
             except ClaimTaken:
                 pass
             except (Exists, Stale) as error:

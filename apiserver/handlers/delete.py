@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from apiserver import errors, listoptions, writeoptions
-from apiserver.encoding import decode, object_as_version
+from apiserver.encoding import object_as_version
 from apiserver.handlers import read
 from apiserver.handlers.commit import companion_writes, deletion_of, key_of, write_of
+from apiserver.handlers.conversion import showable, storable
 from apiserver.handlers.respond import object_response, success_status, value_response
 from apiserver.handlers.write import UPDATE_ATTEMPTS, context_of
 from apiserver.kinds.kind import Context, Kind, Object
@@ -57,6 +58,7 @@ async def delete_one(request: Request, name: str, options: DeleteOptions) -> tup
             live = app.store.get(key)
             if live is None:
                 raise errors.not_found(kind, name)
+            await showable(kind, [live])
             old = object_as_version(kind, live)
             check_preconditions(kind, old, options)
             kind.strategy.check_delete(old, context)
@@ -101,8 +103,10 @@ async def _attempt(
     if waits:
         if new == old or context.dry_run:
             return new, False
+        await storable(kind, new)
         (record, *_) = await app.store.submit([write_of(kind, new, live.revision, kind.strategy.claims(new))])
-        return decode(record), False
+        await showable(kind, [record])
+        return object_as_version(kind, record), False
     if context.dry_run:
         return new if kind.strategy.announces_deletion else old, True
     gone = companion_writes(app, kind.strategy.companions(None, old, context))
@@ -110,7 +114,9 @@ async def _attempt(
         return await _announced(request, live, new, gone)
     if kind.strategy.announces_deletion and new != old:
         return await _announced(request, live, new, gone)
+    await storable(kind, old)
     (record, *_) = await app.store.submit([deletion_of(kind, old, live.revision), *gone])
+    await showable(kind, [record])
     return object_as_version(kind, record), True
 
 

@@ -11,6 +11,7 @@ import orjson
 from apiserver import errors, listoptions, negotiation, table
 from apiserver.encoding import as_version, head, object_as_version
 from apiserver.handlers.commit import key_of
+from apiserver.handlers.conversion import showable
 from apiserver.handlers.respond import encode, go_type, include, object_response, pretty, table_of
 from apiserver.kinds.kind import Kind, Object
 from apiserver.listoptions import ListOptions
@@ -48,7 +49,9 @@ async def get(request: Request) -> Response:
             raise errors.plain_internal(f'resourceVersion: Invalid value: "{asked}": {why}')
         if int(asked) > store.revision:
             raise errors.too_large_resource_version(int(asked), store.revision)
-    return object_response(request, find(request), 200)
+    record = find(request)
+    await showable(request.kind, [record])
+    return object_response(request, record, 200)
 
 
 async def list_objects(request: Request) -> Response:
@@ -83,6 +86,7 @@ async def select(request: Request, options: ListOptions) -> Page:
             raise _too_old(options, kind, start, store.revision) from None
     if start:
         records = [record for record in records if _order(kind, record) >= start]
+    await showable(kind, records)
     if options.selective:
         records = matching(kind, records, options)
     limit = options.limit if options.resource_version != "0" or options.token else 0

@@ -12,6 +12,7 @@ from apiserver.body import read_object
 from apiserver.encoding import decode, object_as_version
 from apiserver.handlers import patch as patches
 from apiserver.handlers import read
+from apiserver.handlers.conversion import showable
 from apiserver.handlers.respond import value_response
 from apiserver.handlers.write import check_name, context_of, modify
 from apiserver.kinds.kind import Kind, Object, Projection
@@ -41,7 +42,9 @@ def _object(found: Record | Object) -> Object:
 async def get_projection(request: Request) -> Response:
     """GET of a view (scale)."""
     projection, _ = _view(request)
-    obj = object_as_version(request.kind, read.find(request))
+    record = read.find(request)
+    await showable(request.kind, [record])
+    obj = object_as_version(request.kind, record)
     return value_response(request, projection.read(obj), 200)
 
 

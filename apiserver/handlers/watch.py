@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -13,10 +14,11 @@ import orjson
 from apiserver import errors, listoptions, table
 from apiserver.encoding import as_version, object_as_version
 from apiserver.handlers import read
+from apiserver.handlers.conversion import converted_frames
 from apiserver.handlers.respond import include
 from apiserver.kinds.kind import Kind, Object
 from apiserver.listoptions import ListOptions
-from apiserver.negotiation import JSON, PROTOBUF, Output
+from apiserver.negotiation import JSON, PLAIN, PROTOBUF, Output
 from apiserver.request import Response
 from apiserver.schema.decode import decode as zero_values
 from apiserver.storage.types import Compacted, EventType, Record
@@ -97,7 +99,11 @@ async def watch(request: Request) -> Response:
     since = _since(options)
     view = View(kind, options.labels, options.fields, request.output, include(request))
     media = JSON if request.output.media != PROTOBUF else f"{PROTOBUF};stream=watch"
-    return Response(200, content_type=media, stream=_Stream(request, options, view, since).run())
+    if kind.conversion is None:
+        return Response(200, content_type=media, stream=_Stream(request, options, view, since).run())
+    stored = View(replace(kind, convert=None), options.labels, options.fields, PLAIN, "")
+    stream = _Stream(request, options, stored, since).run()
+    return Response(200, content_type=media, stream=converted_frames(stream, view))
 
 
 def _since(options: ListOptions) -> int | None:

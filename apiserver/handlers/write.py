@@ -11,7 +11,7 @@ import orjson
 
 from apiserver import errors, validation, writeoptions
 from apiserver.body import read_object
-from apiserver.encoding import object_as_version
+from apiserver.encoding import decode, object_as_version
 from apiserver.handlers.commit import (
     check_preconditions,
     deletion_of,
@@ -20,6 +20,7 @@ from apiserver.handlers.commit import (
     submit,
     unparsable_version,
 )
+from apiserver.handlers.conversion import showable, storable
 from apiserver.handlers.respond import object_response
 from apiserver.kinds.kind import Context, Kind, Object, Strategy
 from apiserver.managers import track
@@ -105,7 +106,7 @@ async def _store_new(request: Request, strategy: Strategy, obj: Object, context:
 def _exists(app: App, kind: Kind, obj: Object) -> Exception:
     error = errors.already_exists(kind, obj["metadata"]["name"])
     live = app.store.get(key_of(kind, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]))
-    if live is not None and object_as_version(kind, live)["metadata"].get("deletionTimestamp"):
+    if live is not None and decode(live)["metadata"].get("deletionTimestamp"):
         error.message = f"object is being deleted: {error.message}"
     return error
 
@@ -229,6 +230,7 @@ async def modify(
             live = app.store.get(key)
             if live is None:
                 raise errors.not_found(kind, request.info.name)
+            await showable(kind, [live])
             old = object_as_version(kind, live)
             new = change(object_as_version(kind, live))
             try:
@@ -345,5 +347,6 @@ async def _last_finalizer_gone(
         from apiserver.handlers.commit import companion_writes
 
         gone = companion_writes(app, kind.strategy.companions(None, old, context))
+        await storable(kind, old)
         await app.store.submit([deletion_of(kind, old, live.revision), *gone])
     return new

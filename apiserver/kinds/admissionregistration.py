@@ -17,14 +17,18 @@ from apiserver.kinds.admissionrules import (
     one_of,
     rule_faults,
 )
-from apiserver.kinds.clientconfig import client_config_faults, default_client_config
+from apiserver.kinds.clientconfig import (
+    REVIEW_VERSIONS,
+    client_config_faults,
+    default_client_config,
+    review_version_faults,
+)
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
 from apiserver.kinds.strategies import STATUS_ONLY, Counted
 from apiserver.kinds.workload_columns import at
 from apiserver.table import AGE
 
 GROUP = "admissionregistration.k8s.io"
-REVIEW_VERSIONS = ("v1", "v1beta1")
 SIDE_EFFECTS = ("None", "NoneOnDryRun")
 
 
@@ -54,9 +58,9 @@ class WebhookStrategy(Counted):
         for index, hook in enumerate(obj.get("webhooks") or ()):
             path = f"webhooks[{index}]"
             found += self._hook_faults(hook, path)
-            found += _review_version_faults(
-                hook.get("admissionReviewVersions") or [], f"{path}.admissionReviewVersions"
-            )
+            versions = hook.get("admissionReviewVersions") or []
+            hint = f"must specify one of {', '.join(REVIEW_VERSIONS)}"
+            found += review_version_faults(versions, f"{path}.admissionReviewVersions", hint)
             name = hook.get("name", "")
             if name in names:
                 found.append(duplicate(f"{path}.name", name))
@@ -97,21 +101,6 @@ def _side_effect_faults(value: str | None, path: str) -> list[FieldError]:
     if value is None:
         return [required(path, f"must specify one of {', '.join(SIDE_EFFECTS)}")]
     return [] if value in SIDE_EFFECTS else [not_supported(path, value, SIDE_EFFECTS)]
-
-
-def _review_version_faults(versions: list[str], path: str) -> list[FieldError]:
-    known = ", ".join(REVIEW_VERSIONS)
-    if not versions:
-        return [required(path, f"must specify one of {known}")]
-    found: list[FieldError] = []
-    for index, version in enumerate(versions):
-        if version in versions[:index]:
-            found.append(invalid(f"{path}[{index}]", version, "duplicate version"))
-        else:
-            found += [invalid(f"{path}[{index}]", version, text) for text in rules.dns1035_label(version)]
-    if not set(versions) & set(REVIEW_VERSIONS):
-        found.append(invalid(path, versions, f"must include at least one of {known}"))
-    return found
 
 
 def _param_kind(obj: Object) -> str:

@@ -1,13 +1,14 @@
-"""`clientConfig` of webhooks (admission and conversion) and the rules for it."""
+"""How webhooks are called (admission and conversion): `clientConfig`, review versions, and the rules for them."""
 
 from __future__ import annotations
 
 from urllib.parse import urlsplit
 
 from apiserver import validation as rules
-from apiserver.field import FieldError, invalid, required
+from apiserver.field import FieldError, forbidden, invalid, not_supported, required
 from apiserver.kinds.kind import Object
 
+REVIEW_VERSIONS = ("v1", "v1beta1")
 FORM = "; desired format: https://host[/path]"
 
 
@@ -71,3 +72,42 @@ def _path_faults(value: str, path: str) -> list[FieldError]:
         joint = ": " if step else " "
         found += [invalid(path, value, f"segment[{index}]{joint}{text}") for text in texts]
     return found
+
+
+def review_version_faults(versions: list[str], path: str, hint: str = "") -> list[FieldError]:
+    """The versions of review objects that a webhook understands; one of them must be ours."""
+    if not versions:
+        return [required(path, hint)]
+    found: list[FieldError] = []
+    for index, version in enumerate(versions):
+        if version in versions[:index]:
+            found.append(invalid(f"{path}[{index}]", version, "duplicate version"))
+        else:
+            found += [invalid(f"{path}[{index}]", version, text) for text in rules.dns1035_label(version)]
+    if not set(versions) & set(REVIEW_VERSIONS):
+        found.append(invalid(path, versions, f"must include at least one of {', '.join(REVIEW_VERSIONS)}"))
+    return found
+
+
+ONLY_WEBHOOK = "should not be set when strategy is not set to Webhook"
+
+
+def conversion_faults(spec: Object) -> list[FieldError]:
+    """spec.conversion of a CustomResourceDefinition. The paths are those of the real server's internal type."""
+    stated, path = spec.get("conversion") or {}, "spec.conversion"
+    strategy, webhook = stated.get("strategy") or "", stated.get("webhook") or {}
+    config, versions = webhook.get("clientConfig"), webhook.get("conversionReviewVersions") or []
+    found = [] if strategy else [required(f"{path}.strategy")]
+    if strategy not in ("", "None", "Webhook"):
+        found.append(not_supported(f"{path}.strategy", strategy, ("None", "Webhook")))
+    if strategy == "Webhook":
+        if spec.get("preserveUnknownFields"):
+            why = "must be None if spec.preserveUnknownFields is true"
+            found.append(invalid(f"{path}.strategy", strategy, why))
+        if config is None:
+            found.append(required(f"{path}.webhookClientConfig", "required when strategy is set to Webhook"))
+        else:
+            found += client_config_faults(config, f"{path}.webhookClientConfig")
+        return found + review_version_faults(versions, f"{path}.conversionReviewVersions")
+    found += [forbidden(f"{path}.webhookClientConfig", ONLY_WEBHOOK)] if config is not None else []
+    return found + ([forbidden(f"{path}.conversionReviewVersions", ONLY_WEBHOOK)] if versions else [])

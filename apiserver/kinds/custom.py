@@ -8,11 +8,13 @@ from typing import Any
 
 import orjson
 
+from apiserver.conversion import WebhookConversion
 from apiserver.field import FieldError, invalid
 from apiserver.kinds.kind import ALL_VERBS, STATUS, Column, Context, Kind, Object, Projection, Strategy, Subresource
 from apiserver.schema.custom import CustomSchema
 from apiserver.schema.registry import Schemas
 from apiserver.table import age
+from apiserver.webhookclient import WebhookClient
 
 _STEP = re.compile(
     r"""\.?(?:\[\?\(@\.([\w.\-/]+)\s*==\s*["']([^"']*)["']\)\]|\[(\d+|\*)\]|\['([^']+)'\]|((?:[^.\[\\]|\\.)+))"""
@@ -96,14 +98,21 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def kinds_of(definition: Object, schemas: Schemas) -> list[Kind]:
-    """The kinds of the served versions of an established definition, the storage version's conversion included."""
+def kinds_of(definition: Object, schemas: Schemas, client: WebhookClient) -> list[Kind]:
+    """The kinds of the served versions of an established definition, the storage version's conversion included.
+    `client` calls conversion webhooks."""
     spec = definition["spec"]
     storage = next(version["name"] for version in spec["versions"] if version.get("storage"))
-    return [_kind(definition, version, storage, schemas) for version in spec["versions"] if version.get("served")]
+    stated, conversion = spec.get("conversion") or {}, None
+    if stated.get("strategy") == "Webhook":
+        conversion = WebhookConversion(client, stated, f"{spec['group']}/{storage}")
+    served = [version for version in spec["versions"] if version.get("served")]
+    return [_kind(definition, version, storage, schemas, conversion) for version in served]
 
 
-def _kind(definition: Object, version: Object, storage: str, schemas: Schemas) -> Kind:
+def _kind(
+    definition: Object, version: Object, storage: str, schemas: Schemas, conversion: WebhookConversion | None
+) -> Kind:
     spec = definition["spec"]
     names = (definition.get("status") or {}).get("acceptedNames") or spec["names"]
     group, name = spec["group"], version["name"]
@@ -129,7 +138,8 @@ def _kind(definition: Object, version: Object, storage: str, schemas: Schemas) -
         selectable_fields=tuple(field.lstrip(".") for field in selectable),
         subresources=_subresources(parts),
         stored_as=(group, storage),
-        convert=_convert,
+        convert=_convert if conversion is None else conversion.convert,
+        conversion=conversion,
         list_kind=names.get("listKind", ""),
         warning=_warning(definition, version),
         schema=schema.type,

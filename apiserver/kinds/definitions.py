@@ -6,6 +6,7 @@ from typing import Any
 
 from apiserver import validation as rules
 from apiserver.field import FieldError, duplicate, immutable, invalid, not_supported, required
+from apiserver.kinds.clientconfig import conversion_faults, default_client_config
 from apiserver.kinds.kind import STATUS, Context, Kind, Object, Strategy, Subresource
 from apiserver.schema import structural
 
@@ -54,6 +55,8 @@ class DefinitionStrategy(Strategy):
         conversion = spec.get("conversion")
         if conversion is None:
             spec["conversion"] = {"strategy": "None"}
+        else:
+            default_client_config((conversion.get("webhook") or {}).get("clientConfig"))
 
     def prepare_for_create(self, obj: Object, context: Context) -> None:
         storage = [v["name"] for v in obj["spec"].get("versions") or () if v.get("storage")]
@@ -131,7 +134,7 @@ def _spec(obj: Object) -> list[FieldError]:
     found += _versions(versions)
     found += _names(spec.get("names") or {}, "spec.names")
     found += _schemas(versions)
-    return found + _views(versions)
+    return found + _views(versions) + conversion_faults(spec)
 
 
 def _versions(versions: list[Any]) -> list[FieldError]:

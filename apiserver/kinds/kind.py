@@ -10,6 +10,7 @@ from apiserver.field import FieldError
 from apiserver.storage.types import Claim, Key
 
 if TYPE_CHECKING:
+    from apiserver.conversion import WebhookConversion
     from apiserver.schema.types import Type
 
 Object = dict[str, Any]
@@ -251,6 +252,7 @@ class Kind:
     subresources: tuple[Subresource, ...] = ()
     stored_as: tuple[str, str] | None = None  # (group, version) it is stored as, where another one
     convert: Callable[[Object, str], Object] | None = None  # (object, target apiVersion) -> object
+    conversion: WebhookConversion | None = None  # by webhook: what `convert` is to find is prepared first
     since: int = 0  # first minor that serves it
     until: int = 999  # last minor
     list_kind: str = ""
