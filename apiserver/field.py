@@ -45,7 +45,9 @@ def required(field: str, detail: str = "") -> FieldError:
 
 
 def invalid(field: str, value: Any, detail: str) -> FieldError:
-    return FieldError("FieldValueInvalid", field, _with_detail(f"Invalid value: {show(value)}", detail))
+    """`value` is not shown where it is OMIT."""
+    head = "Invalid value" if value is OMIT else f"Invalid value: {show(value)}"
+    return FieldError("FieldValueInvalid", field, _with_detail(head, detail))
 
 
 def type_invalid(field: str, value: Any, detail: str) -> FieldError:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from apiserver.field import FieldError, immutable, invalid, required
+from apiserver.field import FieldError, immutable, required
 from apiserver.kinds import daemonsets, deployments, replicasets, statefulsets
 from apiserver.kinds.kind import Column, Context, Kind, Object
 from apiserver.kinds.strategies import Free
+from apiserver.kinds.workload import non_negative
 from apiserver.kinds.workload_columns import count
 from apiserver.table import AGE
 
@@ -14,18 +15,12 @@ class RevisionStrategy(Free):
     """ControllerRevision: a numbered copy that never changes."""
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
-        found: list[FieldError] = []
-        if obj.get("revision", 0) < 0:
-            found.append(invalid("revision", obj["revision"], "must be greater than or equal to 0"))
-        if obj.get("data") is None:
-            found.append(required("data", "data is mandatory"))
-        return found
+        found = [required("data", "data is mandatory")] if obj.get("data") is None else []
+        return found + non_negative(obj.get("revision"), "revision")
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
-        found = self.validate(obj, context)
-        if obj.get("data") != old.get("data") or obj.get("revision") != old.get("revision"):
-            found.append(immutable("data", obj.get("data")))
-        return found
+        changed = obj.get("data") != old.get("data")
+        return self.validate(obj, context) + ([immutable("data", obj.get("data"))] if changed else [])
 
 
 def _controller(obj: Object) -> str:

@@ -4,77 +4,53 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.field import FieldError, invalid, required
+from apiserver import validation as rules
+from apiserver.field import FieldError, forbidden, invalid, not_supported, required
+from apiserver.kinds.autoscaling_conversion import convert, cpu
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
-from apiserver.kinds.workload import STATUS_SUBRESOURCE
+from apiserver.kinds.pods.resources import container_resource_name
+from apiserver.kinds.workload import STATUS_SUBRESOURCE, non_negative
 from apiserver.kinds.workload_columns import count
 from apiserver.table import AGE
+from miniplane.apimachinery.quantity import Quantity
 
 GROUP = "autoscaling"
 DEFAULT_UTILIZATION = 80
+PERIOD, WINDOW = 1800, 3600
+"""Seconds, the most of a policy's period and of a stabilization window."""
+SELECT = ("Disabled", "Max", "Min")
+POLICIES = ("Percent", "Pods")
+SOURCES = ("ContainerResource", "External", "Object", "Pods", "Resource")
+TARGETS = ("Utilization", "Value", "AverageValue")
 
 
-def _cpu(utilization: int) -> Object:
-    target = {"type": "Utilization", "averageUtilization": utilization}
-    return {"type": "Resource", "resource": {"name": "cpu", "target": target}}
+def _policy(kind: str, value: int) -> Object:
+    return {"type": kind, "value": value, "periodSeconds": 15}
 
 
-def _is_cpu(metric: Object) -> bool:
-    resource = metric.get("resource") or {}
-    target = resource.get("target") or {}
-    return metric.get("type") == "Resource" and resource.get("name") == "cpu" and "averageUtilization" in target
-
-
-def convert(obj: Object, target: str) -> Object:
-    """Between autoscaling/v1 and v2."""
-    if obj.get("apiVersion") == target:
-        return obj
-    return _to_v1(obj) if target == "autoscaling/v1" else _to_v2(obj)
-
-
-def _to_v2(obj: Object) -> Object:
-    spec = dict(obj.get("spec") or {})
-    utilization = spec.pop("targetCPUUtilizationPercentage", None)
-    if utilization is not None:
-        spec["metrics"] = [_cpu(utilization)]
-    status = dict(obj.get("status") or {})
-    current = status.pop("currentCPUUtilizationPercentage", None)
-    if status.get("currentReplicas") == 0:
-        del status["currentReplicas"]
-    status.setdefault("desiredReplicas", 0)
-    status["currentMetrics"] = None
-    if current is not None:
-        value = {"averageUtilization": current}
-        status["currentMetrics"] = [{"type": "Resource", "resource": {"name": "cpu", "current": value}}]
-    return {**obj, "apiVersion": "autoscaling/v2", "spec": spec, "status": status}
-
-
-def _to_v1(obj: Object) -> Object:
-    spec = dict(obj.get("spec") or {})
-    metrics = spec.pop("metrics", None) or []
-    spec.pop("behavior", None)
-    cpu = next((metric for metric in metrics if _is_cpu(metric)), None)
-    if cpu is not None:
-        spec["targetCPUUtilizationPercentage"] = cpu["resource"]["target"]["averageUtilization"]
-    status = dict(obj.get("status") or {})
-    for name in ("currentMetrics", "conditions"):
-        status.pop(name, None)
-    status.setdefault("currentReplicas", 0)
-    status.setdefault("desiredReplicas", 0)
-    return {**obj, "apiVersion": "autoscaling/v1", "spec": spec, "status": status}
+def _default_behavior(behavior: Object) -> None:
+    """GenerateHPAScaleUpRules, GenerateHPAScaleDownRules."""
+    up, down = behavior.setdefault("scaleUp", {}), behavior.setdefault("scaleDown", {})
+    up.setdefault("stabilizationWindowSeconds", 0)
+    for rules_of, policies in ((up, [_policy("Pods", 4), _policy("Percent", 100)]), (down, [_policy("Percent", 100)])):
+        rules_of.setdefault("selectPolicy", "Max")
+        if rules_of.get("policies") is None:
+            rules_of["policies"] = policies
 
 
 class AutoscalerStrategy(Strategy):
-    """HorizontalPodAutoscaler."""
+    """HorizontalPodAutoscaler. Its rules speak of v2's fields whatever the version of a request."""
 
     def default(self, obj: Object) -> None:
         spec = obj.setdefault("spec", {})
         spec.setdefault("minReplicas", 1)
-        if obj["apiVersion"] == "autoscaling/v2":
-            if not spec.get("metrics"):
-                spec["metrics"] = [_cpu(DEFAULT_UTILIZATION)]
-        else:
+        if obj["apiVersion"] != "autoscaling/v2":
             spec.setdefault("targetCPUUtilizationPercentage", DEFAULT_UTILIZATION)
+            return
+        if not spec.get("metrics"):
+            spec["metrics"] = [cpu(DEFAULT_UTILIZATION)]
+        if spec.get("behavior") is not None:
+            _default_behavior(spec["behavior"])
 
     def prepare_for_create(self, obj: Object, context: Context) -> None:
         if obj["apiVersion"] == "autoscaling/v2":
@@ -83,25 +59,175 @@ class AutoscalerStrategy(Strategy):
             obj["status"] = {"currentReplicas": 0, "desiredReplicas": 0}
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
-        spec, found = obj["spec"], []
-        low, high = spec.get("minReplicas"), spec.get("maxReplicas", 0)
-        if low is not None and low < 1:
-            found.append(invalid("spec.minReplicas", low, "must be greater than or equal to 1"))
-        if high < 1:
-            found.append(invalid("spec.maxReplicas", high, "must be greater than 0"))
-        if low is not None and high < low:
-            found.append(invalid("spec.maxReplicas", high, "must be greater than or equal to `minReplicas`"))
-        return found + _target(spec.get("scaleTargetRef") or {}, "spec.scaleTargetRef")
+        return _spec(convert(obj, "autoscaling/v2")["spec"], 1)
+
+    def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
+        least = 0 if (old.get("spec") or {}).get("minReplicas") == 0 else 1
+        return _spec(convert(obj, "autoscaling/v2")["spec"], least)
+
+    def validate_status_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
+        status, names = obj.get("status") or {}, ("currentReplicas", "desiredReplicas")
+        return [fault for name in names for fault in non_negative(status.get(name), f"status.{name}")]
+
+
+def _spec(spec: Object, least: int) -> list[FieldError]:
+    found: list[FieldError] = []
+    low, high = spec.get("minReplicas"), spec.get("maxReplicas", 0)
+    if low is not None and low < least:
+        found.append(invalid("spec.minReplicas", low, f"must be greater than or equal to {least}"))
+    if high < 1:
+        found.append(invalid("spec.maxReplicas", high, "must be greater than 0"))
+    if low is not None and high < low:
+        found.append(invalid("spec.maxReplicas", high, "must be greater than or equal to `minReplicas`"))
+    found += _target(spec.get("scaleTargetRef") or {}, "spec.scaleTargetRef")
+    metrics = spec.get("metrics") or []
+    for index, metric in enumerate(metrics):
+        found += _metric_spec(metric, f"spec.metrics[{index}]")
+    if low == 0 and not any(metric.get("type") in ("Object", "External") for metric in metrics):
+        why = "must specify at least one Object or External metric to support scaling to zero replicas"
+        found.append(forbidden("spec.metrics", why))
+    for name in ("scaleUp", "scaleDown"):
+        scaling = (spec.get("behavior") or {}).get(name)
+        if scaling is not None:
+            found += _scaling_rules(scaling, f"spec.behavior.{name}")
+    return found
+
+
+def _segments(reference: Object, path: str, names: tuple[str, ...]) -> list[FieldError]:
+    found: list[FieldError] = []
+    for name in names:
+        value = reference.get(name, "")
+        if not value:
+            found.append(required(f"{path}.{name}"))
+        found += [invalid(f"{path}.{name}", value, text) for text in rules.path_segment(value)]
+    return found
 
 
 def _target(reference: Object, path: str) -> list[FieldError]:
-    found: list[FieldError] = []
-    for name in ("kind", "name"):
-        if not reference.get(name):
-            found.append(required(f"{path}.{name}"))
+    found = _segments(reference, path, ("kind", "name"))
     version = reference.get("apiVersion", "")
     if "/" not in version and reference.get("kind") != "ReplicationController":
         found.append(invalid(f"{path}.apiVersion", version, "apiVersion must specify API group"))
+    return found
+
+
+def _scaling_rules(scaling: Object, path: str) -> list[FieldError]:
+    found: list[FieldError] = []
+    window, select = scaling.get("stabilizationWindowSeconds"), scaling.get("selectPolicy")
+    at = f"{path}.stabilizationWindowSeconds"
+    if window is not None and window < 0:
+        found.append(invalid(at, window, "must be greater than or equal to zero"))
+    if window is not None and window > WINDOW:
+        found.append(invalid(at, window, f"must be less than or equal to {WINDOW}"))
+    if select is not None and select not in SELECT:
+        found.append(not_supported(f"{path}.selectPolicy", select, SELECT))
+    if not scaling.get("policies"):
+        found.append(required(f"{path}.policies", "must specify at least one Policy"))
+    for index, policy in enumerate(scaling.get("policies") or ()):
+        found += _scaling_policy(policy, f"{path}.policies[{index}]")
+    tolerance = scaling.get("tolerance")
+    if tolerance is not None and Quantity.parse(tolerance).amount < 0:
+        found.append(invalid(f"{path}.tolerance", tolerance, "must be greater than or equal to 0"))
+    return found
+
+
+def _scaling_policy(policy: Object, path: str) -> list[FieldError]:
+    found: list[FieldError] = []
+    if policy.get("type") not in POLICIES:
+        found.append(not_supported(f"{path}.type", policy.get("type", ""), POLICIES))
+    for name in ("value", "periodSeconds"):
+        if policy.get(name, 0) <= 0:
+            found.append(invalid(f"{path}.{name}", policy.get(name, 0), "must be greater than zero"))
+    if policy.get("periodSeconds", 0) > PERIOD:
+        found.append(
+            invalid(f"{path}.periodSeconds", policy["periodSeconds"], f"must be less than or equal to {PERIOD}")
+        )
+    return found
+
+
+_CHECKED = ("object", "external", "pods", "resource", "containerResource")
+"""The sources in the order in which they are looked at; only the first one given is checked."""
+
+
+def _metric_spec(metric: Object, path: str) -> list[FieldError]:
+    kind, found = metric.get("type", ""), []
+    expected = kind[:1].lower() + kind[1:]
+    if not kind:
+        found.append(required(f"{path}.type", "must specify a metric source type"))
+    if kind not in SOURCES:
+        found.append(not_supported(f"{path}.type", kind, SOURCES))
+    given = [name for name in _CHECKED if metric.get(name) is not None]
+    if given:
+        found += _metric_source(given[0], metric[given[0]], f"{path}.{given[0]}")
+    if kind not in SOURCES:
+        found.append(not_supported(f"{path}.type", kind, SOURCES))
+    elif expected not in given:
+        found.append(required(f"{path}.{expected}", "must populate information for the given metric source"))
+    if len(given) != 1:
+        why = "must populate the given metric source only"
+        found += [forbidden(f"{path}.{name}", why) for name in sorted(given) if name != expected]
+    return found
+
+
+def _metric_source(name: str, source: Object, path: str) -> list[FieldError]:
+    found: list[FieldError] = []
+    target, at = source.get("target") or {}, f"{path}.target"
+    if name in ("resource", "containerResource"):
+        found += _resource_names(name, source, path) + _metric_target(target, at)
+        if target.get("averageUtilization") is None and target.get("averageValue") is None:
+            why = "must set either a target raw value or a target utilization"
+            return [*found, required(f"{at}.averageUtilization", why)]
+        if target.get("averageUtilization") is not None and target.get("averageValue") is not None:
+            why = "may not set both a target raw value and a target utilization"
+            found.append(forbidden(f"{at}.averageValue", why))
+        return found
+    if name == "object":
+        found += _segments(source.get("describedObject") or {}, f"{path}.describedObject", ("kind", "name"))
+    metric = (source.get("metric") or {}).get("name", "")
+    if not metric:
+        found.append(required(f"{path}.metric.name", "must specify a metric name"))
+    found += [invalid(f"{path}.metric.name", metric, text) for text in rules.path_segment(metric)]
+    found += _metric_target(target, at)
+    if target.get("averageValue") is None and (name == "pods" or target.get("value") is None):
+        found.append(required(f"{at}.averageValue", _MISSING[name]))
+    if name == "external" and target.get("averageValue") is not None and target.get("value") is not None:
+        why = "may not set both a target value for metric and a per-pod target"
+        found.append(forbidden(f"{at}.value", why))
+    return found
+
+
+_MISSING = {
+    "object": "must set either a target value or averageValue",
+    "external": "must set either a target value for metric or a per-pod target",
+    "pods": "must specify a positive target averageValue",
+}
+
+
+def _resource_names(name: str, source: Object, path: str) -> list[FieldError]:
+    resource, container = source.get("name", ""), source.get("container", "")
+    if not resource:
+        found = [required(f"{path}.name", "must specify a resource name")]
+    else:
+        found = container_resource_name(resource, f"{path}.name") if name == "containerResource" else []
+    if name == "resource":
+        return found
+    if not container:
+        return [*found, required(f"{path}.container", "must specify a container")]
+    return found + [invalid(f"{path}.container", container, text) for text in rules.dns1123_label(container)]
+
+
+def _metric_target(target: Object, path: str) -> list[FieldError]:
+    kind, found = target.get("type", ""), []
+    if not kind:
+        found.append(required(f"{path}.type", "must specify a metric target type"))
+    if kind not in TARGETS:
+        found.append(invalid(f"{path}.type", kind, "must be either Utilization, Value, or AverageValue"))
+    for name in ("value", "averageValue"):
+        if target.get(name) is not None and Quantity.parse(target[name]).amount <= 0:
+            found.append(invalid(f"{path}.{name}", Quantity.parse(target[name]).canonical(), "must be positive"))
+    utilization = target.get("averageUtilization")
+    if utilization is not None and utilization < 1:
+        found.append(invalid(f"{path}.averageUtilization", utilization, "must be greater than 0"))
     return found
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from apiserver.field import FieldError, invalid, not_supported
+from apiserver.field import FieldError, invalid, not_supported, required
 from apiserver.kinds.kind import Column, Context, Kind, Object
+from apiserver.kinds.pod import validate_pod_template
 from apiserver.kinds.workload import (
     Workload,
     apps_kind,
     immutable_selector,
     int_or_percent,
     non_negative,
+    not_matching,
+    over_hundred,
+    restart_faults,
     scaled,
-    selector_faults,
-    template_faults,
 )
 from apiserver.kinds.workload_columns import CONTAINERS, IMAGES, SELECTOR, at, count, format_labels
 from apiserver.table import AGE
+from apiserver.validation import label_selector
 
 
 class DaemonSetStrategy(Workload):
@@ -30,8 +33,9 @@ class DaemonSetStrategy(Workload):
         "updatedNumberScheduled",
         "numberAvailable",
         "numberUnavailable",
+        "collisionCount",
     )
-    within = ()
+    ready_text = ""
 
     def default_spec(self, spec: Object) -> None:
         update = spec.setdefault("updateStrategy", {})
@@ -59,34 +63,43 @@ class DaemonSetStrategy(Workload):
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         spec = obj["spec"]
-        found = selector_faults(spec, "daemonset")
-        found += template_faults(spec, context)
+        selector = spec.get("selector")
+        found = label_selector(selector, "spec.selector") + not_matching(spec)
+        if selector is not None and not selector.get("matchLabels") and not selector.get("matchExpressions"):
+            found.append(invalid("spec.selector", selector, "empty selector is invalid for daemonset"))
+        found += validate_pod_template(spec.get("template") or {}, "spec.template", context)
+        found += restart_faults(spec, "DaemonSet")
         found += non_negative(spec.get("minReadySeconds"), "spec.minReadySeconds")
-        found += self._update_strategy(spec.get("updateStrategy") or {})
-        found += non_negative(spec.get("revisionHistoryLimit"), "spec.revisionHistoryLimit")
-        return found
-
-    def _update_strategy(self, update: Object) -> list[FieldError]:
-        path = "spec.updateStrategy"
-        match update.get("type"):
-            case "OnDelete":
-                return []
-            case "RollingUpdate":
-                rolling = update.get("rollingUpdate") or {}
-                unavailable, surge = rolling.get("maxUnavailable"), rolling.get("maxSurge")
-                found = int_or_percent(unavailable, f"{path}.rollingUpdate.maxUnavailable")
-                found += int_or_percent(surge, f"{path}.rollingUpdate.maxSurge")
-                if scaled(unavailable) and scaled(surge):
-                    why = "may not be set when maxUnavailable is non-zero"
-                    found.append(invalid(f"{path}.rollingUpdate.maxSurge", surge, why))
-                if not scaled(unavailable) and not scaled(surge):
-                    why = "cannot be 0 when maxSurge is 0"
-                    found.append(invalid(f"{path}.rollingUpdate.maxUnavailable", unavailable, why))
-                return found
-        return [not_supported(f"{path}.type", update.get("type", ""), ("RollingUpdate", "OnDelete"))]
+        found += _update_strategy(spec.get("updateStrategy") or {})
+        return found + non_negative(spec.get("revisionHistoryLimit"), "spec.revisionHistoryLimit")
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
         return self.validate(obj, context) + immutable_selector(obj, old)
+
+
+def _update_strategy(update: Object) -> list[FieldError]:
+    path, rolling = "spec.updateStrategy", update.get("rollingUpdate")
+    match update.get("type"):
+        case "OnDelete":
+            return []
+        case "RollingUpdate":
+            return _rolling(rolling or {}, f"{path}.rollingUpdate")
+    names = (("MaxUnavailable", "maxUnavailable"), ("MaxSurge", "maxSurge"))
+    shown = None if rolling is None else {name: rolling.get(field, 0) for name, field in names}
+    whole = {"Type": update.get("type", ""), "RollingUpdate": shown}
+    return [not_supported(path, whole, ("RollingUpdate", "OnDelete"))]
+
+
+def _rolling(rolling: Object, path: str) -> list[FieldError]:
+    unavailable, surge = rolling.get("maxUnavailable"), rolling.get("maxSurge")
+    found: list[FieldError] = []
+    for check in (int_or_percent, over_hundred):
+        found += check(unavailable, f"{path}.maxUnavailable") + check(surge, f"{path}.maxSurge")
+    if scaled(unavailable) and scaled(surge):
+        found.append(invalid(f"{path}.maxSurge", surge, "may not be set when maxUnavailable is non-zero"))
+    elif not scaled(unavailable) and not scaled(surge):
+        found.append(required(f"{path}.maxUnavailable", "cannot be 0 when maxSurge is 0"))
+    return found
 
 
 def _node_selector(obj: Object) -> str:

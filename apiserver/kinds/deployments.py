@@ -29,6 +29,8 @@ class DeploymentStrategy(Workload):
         "readyReplicas",
         "availableReplicas",
         "unavailableReplicas",
+        "terminatingReplicas",
+        "collisionCount",
     )
     within = ("updatedReplicas", "readyReplicas", "availableReplicas")
 

@@ -18,8 +18,8 @@ from apiserver.kinds.workload_columns import REPLICAS, SELECTOR
 class ReplicaSetStrategy(Workload):
     """ReplicaSet."""
 
-    counts = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration")
     within = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
+    counts = ("replicas", *within, "terminatingReplicas", "observedGeneration")
 
     def default_spec(self, spec: Object) -> None:
         spec.setdefault("replicas", 1)

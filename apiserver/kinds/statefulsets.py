@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from apiserver.field import FieldError, forbidden, invalid
+from apiserver import validation as rules
+from apiserver.field import FieldError, forbidden, invalid, not_supported
 from apiserver.kinds.kind import Column, Context, Kind, Object
-from apiserver.kinds.workload import Workload, apps_kind, non_negative, selector_faults, template_faults
+from apiserver.kinds.workload import (
+    Workload,
+    apps_kind,
+    int_or_percent,
+    non_negative,
+    over_hundred,
+    scaled,
+    selector_faults,
+    template_faults,
+)
 from apiserver.kinds.workload_columns import CONTAINERS, IMAGES, count, ratio
 from apiserver.table import AGE
 
+RETENTION = ("Retain", "Delete")
 FREE_FIELDS = (
     "replicas",
     "ordinals",
@@ -29,7 +40,9 @@ class StatefulSetStrategy(Workload):
         "updatedReplicas",
         "availableReplicas",
         "observedGeneration",
+        "collisionCount",
     )
+    ready_text = "cannot be greater than status.readyReplicas"
     within = ("readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas")
 
     def default_spec(self, spec: Object) -> None:
@@ -55,40 +68,81 @@ class StatefulSetStrategy(Workload):
     def prepare_for_create(self, obj: Object, context: Context) -> None:
         obj["status"] = {"replicas": 0, "availableReplicas": 0}
 
+    def validate_name(self, name: str, prefix: bool = False) -> list[str]:
+        return rules.dns1123_label(name, prefix=prefix)
+
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
-        spec = obj["spec"]
+        return self._spec(obj["spec"], {}, context)
+
+    def _spec(self, spec: Object, before: Object, context: Context) -> list[FieldError]:
         found: list[FieldError] = []
         policy = spec.get("podManagementPolicy", "")
         if policy not in ("OrderedReady", "Parallel"):
             found.append(invalid("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'"))
-        found += self._update_strategy(spec.get("updateStrategy") or {})
+        found += _update_strategy(spec.get("updateStrategy") or {})
+        for name, kept in (spec.get("persistentVolumeClaimRetentionPolicy") or {}).items():
+            if kept not in RETENTION:
+                found.append(not_supported(f"spec.persistentVolumeClaimRetentionPolicy.{name}", kept, RETENTION))
         found += non_negative(spec.get("replicas"), "spec.replicas")
         found += non_negative(spec.get("minReadySeconds"), "spec.minReadySeconds")
+        found += non_negative((spec.get("ordinals") or {}).get("start"), "spec.ordinals.start")
+        service = spec.get("serviceName")
+        if service and service != before.get("serviceName"):
+            found += [invalid("spec.serviceName", service, text) for text in rules.dns1123_label(service)]
         found += selector_faults(spec, "statefulset")
-        found += template_faults(spec, context)
-        return found
-
-    def _update_strategy(self, update: Object) -> list[FieldError]:
-        path = "spec.updateStrategy"
-        match update.get("type"):
-            case "OnDelete":
-                if update.get("rollingUpdate") is not None:
-                    why = "only allowed for updateStrategy 'RollingUpdate'"
-                    return [invalid(f"{path}.rollingUpdate", update["rollingUpdate"], why)]
-                return []
-            case "RollingUpdate":
-                rolling = update.get("rollingUpdate") or {}
-                return non_negative(rolling.get("partition"), f"{path}.rollingUpdate.partition")
-        return [invalid(path, update, "must be 'RollingUpdate' or 'OnDelete'")]
+        return found + template_faults(_with_claims(spec), context, owner="StatefulSet", unreadable="")
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
-        found = self.validate(obj, context)
+        found = self._spec(obj["spec"], old["spec"], context)
         rest, before = ({k: v for k, v in o["spec"].items() if k not in FREE_FIELDS} for o in (obj, old))
         if rest != before:
             names = ", ".join(f"'{name}'" for name in FREE_FIELDS[:-1])
             why = f"updates to statefulset spec for fields other than {names} and '{FREE_FIELDS[-1]}' are forbidden"
             found.append(forbidden("spec", why))
         return found
+
+
+def _with_claims(spec: Object) -> Object:
+    """The spec with a volume for each claim template, as its pods will have them; these win over volumes of the
+    template with the same name."""
+    claims = [claim["metadata"].get("name", "") for claim in spec.get("volumeClaimTemplates") or ()]
+    template = spec.get("template") or {}
+    pod = template.get("spec") or {}
+    if not claims:
+        return spec
+    volumes = [volume for volume in pod.get("volumes") or () if volume.get("name") not in claims]
+    volumes += [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in claims if name]
+    return {**spec, "template": {**template, "spec": {**pod, "volumes": volumes}}}
+
+
+def _update_strategy(update: Object) -> list[FieldError]:
+    path, rolling = "spec.updateStrategy", update.get("rollingUpdate")
+    match update.get("type"):
+        case "OnDelete":
+            why = "only allowed for updateStrategy 'RollingUpdate'"
+            return [invalid(f"{path}.rollingUpdate", _shown(rolling), why)] if rolling is not None else []
+        case "RollingUpdate":
+            return _rolling(rolling or {}, f"{path}.rollingUpdate")
+    shown = {"Type": update.get("type", ""), "RollingUpdate": _shown(rolling)}
+    return [invalid(path, shown, "must be 'RollingUpdate' or 'OnDelete'")]
+
+
+def _shown(rolling: Object | None) -> Object | None:
+    """As the internal Go type is shown in errors."""
+    if rolling is None:
+        return None
+    return {"Partition": rolling.get("partition", 0), "MaxUnavailable": rolling.get("maxUnavailable")}
+
+
+def _rolling(rolling: Object, path: str) -> list[FieldError]:
+    found = non_negative(rolling.get("partition"), f"{path}.partition")
+    most = rolling.get("maxUnavailable")
+    if most is None:
+        return found
+    found += int_or_percent(most, f"{path}.maxUnavailable")
+    if scaled(most) == 0:
+        found.append(invalid(f"{path}.maxUnavailable", most, "cannot be 0"))
+    return found + over_hundred(most, f"{path}.maxUnavailable")
 
 
 STATEFUL_COLUMNS = (

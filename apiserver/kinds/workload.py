@@ -57,32 +57,36 @@ def selector_faults(spec: Object, kind: str, path: str = "spec.selector") -> lis
     return found
 
 
-def matches_template(spec: Object) -> bool:
-    """Whether the selector takes the pods of the template."""
-    try:
-        selector = from_object(spec.get("selector"))
-    except ValueError:
-        return True
-    return selector.empty or selector.matches(template_labels(spec) or {})
+def not_matching(spec: Object) -> list[FieldError]:
+    """A selector that does not take the pods of the template; one that is absent takes none."""
+    selector = spec.get("selector")
+    if label_selector(selector, "") or from_object(selector).matches(template_labels(spec) or {}):
+        return []
+    return [invalid("spec.template.metadata.labels", template_labels(spec), NOT_MATCHING)]
 
 
-def template_faults(spec: Object, context: Context, *, always: bool = True) -> list[FieldError]:
-    """The template of a workload whose pods restart for ever."""
-    path = "spec.template"
+def template_faults(
+    spec: Object, context: Context, *, owner: str = "ReplicaSet", unreadable: str = "invalid label selector"
+) -> list[FieldError]:
+    """The template of a workload whose pods restart for ever. `unreadable`: what is said of a selector that cannot be
+    read; the template is not looked at then."""
+    if label_selector(spec.get("selector"), ""):
+        return [invalid("spec.selector", spec["selector"], unreadable)]
+    found = not_matching(spec)
+    found += validate_pod_template(spec.get("template") or {}, "spec.template", context)
+    return found + restart_faults(spec, owner)
+
+
+def restart_faults(spec: Object, owner: str) -> list[FieldError]:
+    """Pods of a workload that runs for ever restart always and have no deadline."""
+    pod = (spec.get("template") or {}).get("spec") or {}
+    path = "spec.template.spec"
     found: list[FieldError] = []
-    if not matches_template(spec):
-        found.append(invalid(f"{path}.metadata.labels", template_labels(spec), NOT_MATCHING))
-    template = spec.get("template") or {}
-    found += validate_pod_template(template, path, context)
-    pod = template.get("spec") or {}
-    if always and pod.get("restartPolicy") not in ("Always", None):
-        found.append(not_supported(f"{path}.spec.restartPolicy", pod["restartPolicy"], ("Always",)))
+    if pod.get("restartPolicy") != "Always":
+        found.append(not_supported(f"{path}.restartPolicy", pod.get("restartPolicy", ""), ("Always",)))
     if pod.get("activeDeadlineSeconds") is not None:
-        found.append(forbidden(f"{path}.spec.activeDeadlineSeconds", f"activeDeadlineSeconds in {NOT_IN}"))
+        found.append(forbidden(f"{path}.activeDeadlineSeconds", f"activeDeadlineSeconds in {owner} is not Supported"))
     return found
-
-
-NOT_IN = "ReplicaSet is not Supported"
 
 
 class Workload(Strategy):
@@ -101,6 +105,8 @@ class Workload(Strategy):
     """Status fields that count something, in the order in which they are checked."""
     within: tuple[str, ...] = ()
     """Those that may not be more than status.replicas."""
+    ready_text = "cannot be greater than readyReplicas"
+    """Said of more available pods than ready ones; "" where they are not compared."""
 
     def default_spec(self, spec: Object) -> None:
         """Fill in the kind's own spec fields."""
@@ -111,12 +117,16 @@ class Workload(Strategy):
         return template_warnings(obj["spec"].get("template") or {}, "spec.template")
 
     def validate_status_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
-        status = obj.get("status") or {}
+        status, before = obj.get("status") or {}, old.get("status") or {}
         found = [fault for name in self.counts for fault in non_negative(status.get(name), f"status.{name}")]
-        total = status.get("replicas", 0)
         for name in self.within:
-            if status.get(name, 0) > total:
+            if status.get(name, 0) > status.get("replicas", 0):
                 found.append(invalid(f"status.{name}", status.get(name, 0), "cannot be greater than status.replicas"))
+        available = status.get("availableReplicas", 0)
+        if self.ready_text and available > status.get("readyReplicas", 0):
+            found.append(invalid("status.availableReplicas", available, self.ready_text))
+        if "collisionCount" in before and status.get("collisionCount", -1) < before["collisionCount"]:
+            found.append(invalid("status.collisionCount", status.get("collisionCount", 0), "cannot be decremented"))
         return found
 
 
