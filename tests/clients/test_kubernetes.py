@@ -1,9 +1,9 @@
-"""The official Python client: creates, patches, watches, deletes."""
+"""The official Python client: creates, patches, applies, watches, pages, deletes."""
 
 from __future__ import annotations
 
 import pytest
-from kubernetes import client, config, watch
+from kubernetes import client, config, dynamic, watch
 from kubernetes.client.rest import ApiException
 
 from tests.plane import Plane
@@ -63,3 +63,26 @@ def test_a_json_patch_is_a_list(core: client.CoreV1Api, namespace: str) -> None:
     patch = [{"op": "replace", "path": "/spec/ports/0/port", "value": 81}]
     changed = core.patch_namespaced_service("web", namespace, patch)
     assert changed.spec.ports[0].port == 81
+
+
+def test_pages(core: client.CoreV1Api, namespace: str) -> None:
+    for number in range(3):
+        core.create_namespaced_config_map(namespace, {"metadata": {"name": f"m{number}"}})
+    page = core.list_namespaced_config_map(namespace, limit=2)
+    rest = core.list_namespaced_config_map(namespace, limit=2, _continue=page.metadata._continue)
+    assert [item.metadata.name for item in (*page.items, *rest.items)] == ["m0", "m1", "m2"]
+    assert rest.metadata._continue is None
+
+
+def test_the_dynamic_client_applies(core: client.CoreV1Api, namespace: str) -> None:
+    maps = dynamic.DynamicClient(core.api_client).resources.get(api_version="v1", kind="ConfigMap")
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"a": "1"}}
+
+    def apply(manager: str, **data: str) -> dynamic.ResourceInstance:
+        return maps.server_side_apply({**body, "data": data}, "m", namespace, field_manager=manager)
+
+    apply("one", a="1")
+    assert apply("two", b="2").data.to_dict() == {"a": "1", "b": "2"}
+    assert apply("one").data.to_dict() == {"b": "2"}
+    with pytest.raises(dynamic.exceptions.ConflictError):
+        apply("one", b="3")
