@@ -11,7 +11,7 @@ import orjson
 from apiserver import errors, gojson
 from apiserver.kinds.kind import Kind, Object
 from apiserver.negotiation import JSON, PROTOBUF, YAML, content_type
-from apiserver.schema.decode import DecodeError, decode
+from apiserver.schema.decode import DecodeError, decode, decode_strictly
 from apiserver.schema.strict import duplicate_fields, unknown_fields, yaml_duplicates
 from miniplane.apimachinery.status import StatusError
 
@@ -147,9 +147,12 @@ async def read_object(request: Request, kind: Kind, validation: str) -> Object:
     value = parse(data, media, kind.kind)
     obj = identified(value, data, kind, request.server.registry)
     schema = request.server.registry.type_of(kind)
-    found = typed(obj, kind, schema)  # a wrong type is reported before an unknown field
+    found, whole = typed(obj, kind, schema)  # a wrong type is reported before an unknown field
     if validation != "Ignore" and media != PROTOBUF:
-        _strict(request, kind, obj, data, media, schema, validation)
+        faults = duplicates(obj, data, media, schema)
+        if not whole and schema is not None:
+            faults += unknown_fields(obj, schema)
+        _refuse(request, kind, faults, validation)
     return found
 
 
@@ -212,10 +215,7 @@ def cannot_be_handled(name: str, version: str, kind: Kind, why: str) -> StatusEr
     return errors.bad_request(f'{name} in version "{version}" cannot be handled as a {kind.kind}: {why}')
 
 
-def _strict(
-    request: Request, kind: Kind, obj: Object, data: bytes, media: str, schema: Type | None, validation: str
-) -> None:
-    faults = strict_faults(obj, data, media, schema)
+def _refuse(request: Request, kind: Kind, faults: list[str], validation: str) -> None:
     if not faults:
         return
     if validation == "Strict":
@@ -223,15 +223,11 @@ def _strict(
     request.warnings.extend(faults)
 
 
-def strict_faults(obj: Object, data: bytes, media: str, schema: Type | None, *, by_name: bool = False) -> list[str]:
-    """Duplicate and unknown fields, in the order in which the real server names them (`by_name`: patched objects)."""
+def duplicates(obj: Object, data: bytes, media: str, schema: Type | None) -> list[str]:
+    """Fields that a body says twice, in the order in which the real server names them, before unknown ones."""
     if media == YAML:
-        faults = yaml_duplicates(data)
-    elif media == JSON and data:
-        faults = duplicate_fields(data, schema, obj)
-    else:
-        faults = []
-    return faults + unknown_fields(obj, schema, by_name=by_name) if schema is not None else faults
+        return yaml_duplicates(data)
+    return duplicate_fields(data, schema, obj) if media == JSON else []
 
 
 def _joined(faults: list[str]) -> str:
@@ -242,12 +238,12 @@ def _joined(faults: list[str]) -> str:
     return ", ".join(head + rest)
 
 
-def typed(obj: Object, kind: Kind, schema: Type | None) -> Object:
-    """The object as the Go types hold it. Raises 400."""
+def typed(obj: Object, kind: Kind, schema: Type | None) -> tuple[Object, bool]:
+    """The object as the Go types hold it, and whether they know all its fields. Raises 400."""
     if schema is None:
-        return obj
+        return obj, True
     try:
-        return decode(obj, schema)
+        return decode_strictly(obj, schema)
     except DecodeError as error:
         raise cannot_be_handled(kind.kind, kind.version, kind, str(error)) from None
 

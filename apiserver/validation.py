@@ -133,7 +133,7 @@ def env_var_name(value: str) -> list[str]:
     if not value:
         return ["environment variable name must not be empty"]
     found = []
-    if not all(" " <= char <= "~" and char != "=" for char in value):
+    if not re.fullmatch(r"[ -<>-~]+", value):
         found.append("a valid environment variable name must consist only of printable ASCII characters other than '='")
     return found
 

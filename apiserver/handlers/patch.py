@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 import orjson
 
 from apiserver import errors, writeoptions
-from apiserver.body import strict_faults
 from apiserver.field import immutable, invalid
 from apiserver.handlers.commit import key_of
 from apiserver.handlers.respond import object_response
 from apiserver.handlers.write import create_object, modify
 from apiserver.kinds.kind import Object
 from apiserver.managers import apply as apply_managed
-from apiserver.negotiation import JSON
 from apiserver.patch.configuration import read_configuration
 from apiserver.patch.gotext import plain
 from apiserver.patch.json_patch import apply_json
@@ -22,8 +20,8 @@ from apiserver.patch.merge_patch import apply_merge
 from apiserver.patch.strategic import apply_strategic
 from apiserver.patch.unstructured import restore_fault
 from apiserver.request import Response
-from apiserver.schema.decode import DecodeError, decode
-from apiserver.schema.strict import yaml_duplicates
+from apiserver.schema.decode import DecodeError, decode_strictly
+from apiserver.schema.strict import unknown_fields, yaml_duplicates
 from miniplane.apimachinery.status import StatusError
 
 if TYPE_CHECKING:
@@ -82,9 +80,9 @@ def checked(request: Request, new: Object, live: Object, options: WriteOptions, 
     why = _unfit(request, new)
     if why:
         raise _invalid_patch(new, data, media, why)
-    typed = _decoded(new, schema, data, media)  # a wrong type is reported before an unknown field
-    if options.field_validation != "Ignore" and schema is not None:
-        faults = strict_faults(new, b"", JSON, schema, by_name=True)
+    typed, whole = _decoded(new, schema, data, media)  # a wrong type is reported before an unknown field
+    if options.field_validation != "Ignore" and schema is not None and not whole:
+        faults = unknown_fields(new, schema, by_name=True)
         if faults and options.field_validation == "Strict":
             raise _invalid_patch(new, data, media, f"strict decoding error: {', '.join(faults)}")
         request.warnings.extend(faults)
@@ -92,13 +90,13 @@ def checked(request: Request, new: Object, live: Object, options: WriteOptions, 
     return typed
 
 
-def _decoded(new: Object, schema: Type | None, data: bytes, media: str) -> Object:
+def _decoded(new: Object, schema: Type | None, data: bytes, media: str) -> tuple[Object, bool]:
     """The patched document as the kind's type. Strategic patches have words of their own for what does not fit; they
     are looked for only where something does not. Raises 422."""
     if schema is None:
-        return new
+        return new, True
     try:
-        return decode(new, schema)
+        return decode_strictly(new, schema)
     except DecodeError as error:
         why = restore_fault(new, schema) if media == STRATEGIC_PATCH else ""
         raise _invalid_patch(new, data, media, why or str(error)) from None

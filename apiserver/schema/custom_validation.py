@@ -8,8 +8,8 @@ from typing import Any
 
 from apiserver.field import FieldError, invalid, not_supported, required, too_long, too_many, type_invalid
 from apiserver.schema.custom_formats import FORMATS
-from apiserver.schema.validators import Check
 
+Check = Callable[[Any], bool]
 Json = dict[str, Any]
 _COPIED = frozenset(
     [

@@ -15,8 +15,8 @@ from apiserver.schema import openapi_schemas as schemas_of
 from apiserver.schema.custom_openapi import as_swagger, custom_definitions
 from apiserver.schema.openapi_parameters import PARAMETERS
 from apiserver.schema.openapi_paths import Operation
+from apiserver.schema.references import references
 from apiserver.schema.registry import Schemas
-from apiserver.schema.validators import references
 
 Json = dict[str, Any]
 _PATCH: Json = {

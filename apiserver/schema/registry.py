@@ -14,7 +14,6 @@ from apiserver.schema.go_fields import ALWAYS, PLAIN_STRUCTS
 from apiserver.schema.go_names import NAMED
 from apiserver.schema.go_pointers import POINTERS
 from apiserver.schema.types import Field, Shape, Type
-from apiserver.schema.validators import LazyCheck, strict_schema
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 RECURSIVE = frozenset({"JSONSchemaProps", "CustomResourceDefinition", "CompositePodGroupTemplate", "Workload"})
@@ -128,8 +127,6 @@ class Schemas:
         numbers = {entry[0]: (int(number), entry[1]) for number, entry in wire().get(message_name(name), {}).items()}
         is_kind = bool(raw.get("x-kubernetes-group-version-kind"))
         found.recursive = owner in RECURSIVE
-        if is_kind:
-            found.known = LazyCheck(lambda: strict_schema(self.raw, name))
         required = frozenset(raw.get("required") or ())
         for json_name, schema in properties.items():
             found.fields[json_name] = self._field(found, json_name, schema, numbers.get(json_name), required, is_kind)

@@ -51,7 +51,6 @@ class Type:
     key_defaults: dict[str, Any] = field(default_factory=dict)  # of list map items: {"protocol": "TCP"}
     decoder: Any = None  # compiled by `apiserver.schema.decode`
     published: Any = None  # of custom kinds: the openAPIV3Schema it was made from
-    known: Any = None  # of kinds: (object) -> True where it surely has no unknown field (`apiserver.schema.validators`)
 
 
 @dataclass(slots=True, eq=False)

@@ -7,8 +7,8 @@ import pytest
 
 from apiserver.kinds import KINDS
 from apiserver.schema.openapi import OpenAPI
+from apiserver.schema.references import references
 from apiserver.schema.registry import Schemas
-from apiserver.schema.validators import references
 
 
 def served(minor: int) -> OpenAPI:
