@@ -48,6 +48,9 @@ def appeared(value: Any, node: Node) -> FieldSet:
         return {}
     out: FieldSet = {SELF: {}}
     if merge == "struct":
+        flat = node.flat(value)
+        if flat is not None:
+            return flat
         fields = node.fields
         for name in sorted(value):
             found = fields.get(name) or node.child(name)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Literal
 
-from apiserver.patch.fieldset import json_text, rank
+from apiserver.patch.fieldset import SELF, FieldSet, json_text, rank
 from apiserver.schema.decode import compiled
 from apiserver.schema.types import Field, Type
 
@@ -24,6 +24,8 @@ _ZEROS: dict[str, Any] = {
     "intstr": 0,
     "quantity": "0",
 }
+FLAT_SETS = 64
+"""Sets that a struct keeps: clients write its fields in a few orders, if they mean well."""
 _JSON_TYPES = ("JSON", "JSONSchemaPropsOrArray", "JSONSchemaPropsOrBool", "JSONSchemaPropsOrStringArray")
 
 
@@ -35,7 +37,7 @@ class Node:
     """merge: leaf (scalar or atomic), struct (named fields), map (free keys), set, keyed (list by keys), deduced (any
     JSON: objects by field, the rest leaves)."""
 
-    __slots__ = ("_empty", "_fields", "_map_child", "element", "keys", "merge", "prefix", "type")
+    __slots__ = ("_empty", "_fields", "_flat", "_map_child", "element", "keys", "merge", "prefix", "type")
 
     def __init__(self, kind: Type | None, merge: Merge, keys: tuple[str, ...] = ()) -> None:
         self.type, self.merge, self.keys = kind, merge, keys
@@ -44,6 +46,7 @@ class Node:
         self._fields: dict[str, tuple[str, Node]] | None = None
         self._map_child: Node | None = None
         self._empty: dict[str, Any] | None = None
+        self._flat: dict[tuple[str, ...], FieldSet | None] = {}
 
     @property
     def empty(self) -> dict[str, Any]:
@@ -59,6 +62,21 @@ class Node:
             declared = self.type.fields if self.type is not None and self.merge == "struct" else {}
             self._fields = {name: (f"f:{name}", node_of_field(field)) for name, field in declared.items()}
         return self._fields
+
+    def flat(self, value: dict[str, Any]) -> FieldSet | None:
+        """The set of a struct that has only leaves, None for others. It depends on nothing but the names of its fields,
+        so that the many alike (environment variables, ports, conditions) share one."""
+        names = tuple(value)
+        if names in self._flat:
+            return self._flat[names]
+        fields = self.fields
+        if len(self._flat) >= FLAT_SETS or any(name not in fields for name in names):
+            return None
+        children = [fields[name] for name in sorted(names)]
+        leaves = all(child.merge == "leaf" for _, child in children)
+        found: FieldSet | None = {SELF: {}, **{element: {} for element, _ in children}} if leaves else None
+        self._flat[names] = found
+        return found
 
     def child(self, name: str) -> tuple[str, Node]:
         """The path element and node of a key, declared or not."""
