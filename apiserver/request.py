@@ -85,11 +85,10 @@ class ClientGone(Exception):
 
 @dataclass(slots=True)
 class Response:
-    """An answer. `chunks` is sent part by part (large lists); `stream` is an endless body (watches)."""
+    """An answer. `stream` is a body that is sent part by part: large lists, watches."""
 
     status: int = 200
     body: bytes = b""
     content_type: str = JSON
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
-    chunks: list[bytes] | None = None
     stream: AsyncIterator[bytes] | None = None

@@ -284,17 +284,15 @@ async def _send(answer: Response, warnings: list[str], receive: Receive, send: S
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await _send_stream(answer, receive, send)
         return
-    size = len(answer.body) if answer.chunks is None else sum(map(len, answer.chunks))
-    headers.append((b"content-length", str(size).encode()))
+    body = answer.body
+    headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    parts = answer.chunks if answer.chunks is not None else [answer.body]
-    if head_only or size <= BUFFERED:
-        await send({"type": "http.response.body", "body": b"" if head_only else b"".join(parts)})
+    if head_only or len(body) <= BUFFERED:
+        await send({"type": "http.response.body", "body": b"" if head_only else body})
         return
-    for part in parts:
-        view = memoryview(part)
-        for start in range(0, len(part), SLICE):
-            await send({"type": "http.response.body", "body": view[start : start + SLICE], "more_body": True})
+    view = memoryview(body)
+    for start in range(0, len(body), SLICE):
+        await send({"type": "http.response.body", "body": view[start : start + SLICE], "more_body": True})
     # the end waits until the client has read the rest: until then the answer takes a seat
     await send({"type": "http.response.body", "body": b""})
 

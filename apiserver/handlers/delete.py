@@ -12,6 +12,7 @@ from apiserver.encoding import object_as_version
 from apiserver.handlers import read
 from apiserver.handlers.commit import companion_writes, deletion_of, key_of, write_of
 from apiserver.handlers.conversion import showable, storable
+from apiserver.handlers.lists import render
 from apiserver.handlers.respond import object_response, success_status, value_response
 from apiserver.handlers.write import UPDATE_ATTEMPTS, context_of
 from apiserver.kinds.kind import Context, Kind, Object
@@ -45,7 +46,7 @@ async def delete_collection(request: Request) -> Response:
         except errors.StatusError as error:
             if error.code != 404:
                 raise
-    return read.render(request, page)
+    return render(request, page)
 
 
 async def delete_one(request: Request, name: str, options: DeleteOptions) -> tuple[Object, bool]:

@@ -1,4 +1,4 @@
-"""get and list: stored bytes between a header and a tail; nothing is decoded unless another form was asked for."""
+"""get and list: which objects are meant, and at which revision."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from apiserver import errors, listoptions, negotiation, table
-from apiserver.encoding import as_version, head, object_as_version
+from apiserver import errors, listoptions
+from apiserver.encoding import object_as_version
 from apiserver.handlers.commit import key_of
 from apiserver.handlers.conversion import showable
-from apiserver.handlers.respond import encode, go_type, include, object_response, pretty, table_of
-from apiserver.kinds.kind import Kind, Object
+from apiserver.handlers.lists import Page, render
+from apiserver.handlers.respond import object_response
+from apiserver.kinds.kind import Kind
 from apiserver.listoptions import ListOptions
 from apiserver.request import Response
 from apiserver.storage.types import Compacted, Record
@@ -60,15 +61,6 @@ async def list_objects(request: Request) -> Response:
     await request.server.store.consistent()
     page = await select(request, options)
     return render(request, page)
-
-
-class Page:
-    """What a list answers. `remaining`: how many more there are, None where unknown."""
-
-    __slots__ = ("records", "remaining", "revision", "token")
-
-    def __init__(self, records: Sequence[Record], revision: int, token: str = "", remaining: int | None = None) -> None:
-        self.records, self.revision, self.token, self.remaining = records, revision, token, remaining
 
 
 async def select(request: Request, options: ListOptions) -> Page:
@@ -171,64 +163,3 @@ def fields_match(kind: Kind, record: Record, fields: FieldSelector) -> bool:
     if any(name not in known for name, _, _ in fields.requirements):
         known.update(kind.strategy.field_values(object_as_version(kind, record)))
     return fields.matches(known)
-
-
-def render(request: Request, page: Page) -> Response:
-    """A page as a list of the kind, a Table, or PartialObjectMetadata."""
-    output, kind = request.output, request.kind
-    metadata = list_metadata(page)
-    if output.transform:
-        return _transformed(request, page, metadata)
-    if output.media != negotiation.JSON or pretty(request):
-        items = [orjson.loads(item) for item in items_of(kind, page.records)]
-        value = {"kind": kind.list_name, "apiVersion": kind.api_version, "metadata": metadata, "items": items}
-        body, media = encode(value, output, pretty(request))
-        return Response(200, body, media)
-    if kind.custom:
-        metadata.setdefault("continue", "")
-    opening = {"kind": kind.list_name, "apiVersion": kind.api_version, "metadata": metadata}
-    joined = b",".join(items_of(kind, page.records))
-    return Response(200, orjson.dumps(opening)[:-1] + b',"items":[' + joined + b"]}")
-
-
-def list_metadata(page: Page) -> Object:
-    metadata: Object = {"resourceVersion": str(page.revision)}
-    if page.token:
-        metadata["continue"] = page.token
-        if page.remaining is not None:
-            metadata["remainingItemCount"] = page.remaining
-    return metadata
-
-
-def items_of(kind: Kind, records: Sequence[Record]) -> list[bytes]:
-    """The items of a list: built-in kinds leave out kind and apiVersion there, as Go's typed lists do."""
-    if kind.custom:
-        return [as_version(kind, record) for record in records]
-    opening = head(kind)
-    cut = len(opening)
-    if kind.convert is None:
-        return [b"{" + record.data[cut:] for record in records]
-    return [b"{" + as_version(kind, record)[cut:] for record in records]
-
-
-def _transformed(request: Request, page: Page, metadata: Object) -> Response:
-    output, kind = request.output, request.kind
-    if output.transform == "PartialObjectMetadata":
-        why = f"you requested PartialObjectMetadata, but the requested object is a list (*{go_type(kind)}List)"
-        raise errors.not_acceptable_transform(why)
-    objects = [object_as_version(kind, record) for record in page.records]
-    if output.transform == "Table":
-        columns = table.columns_of(kind)
-        included = include(request)
-        value = table_of(
-            request, [table.row(kind, columns, obj, included, output.version) for obj in objects], metadata
-        )
-    else:
-        value = {
-            "kind": "PartialObjectMetadataList",
-            "apiVersion": f"meta.k8s.io/{output.version}",
-            "metadata": metadata,
-            "items": [table.partial_metadata(obj, output.version) for obj in objects] or None,
-        }
-    body, media = encode(value, output, pretty(request))
-    return Response(200, body, media)

@@ -23,6 +23,9 @@ GZIP_FROM = 128 * 1024
 """Bodies above this many bytes are compressed for clients that ask for gzip (kube-apiserver's threshold)."""
 
 
+GZIP_HEADERS = ((b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding"))
+
+
 def object_response(request: Request, found: Record | Object, status: int) -> Response:
     """One object: the stored bytes as they are where the client wants plain JSON."""
     output = request.output
@@ -131,16 +134,24 @@ def success_status(kind: Kind, name: str, uid: str) -> Object:
 
 async def compressed(request: Request, response: Response) -> Response:
     """gzip for large answers to clients that take it; the work is done beside the event loop."""
-    size = len(response.body) if response.chunks is None else sum(map(len, response.chunks))
-    if size < GZIP_FROM or b"gzip" not in request.headers.get(b"accept-encoding", b""):
+    if len(response.body) < GZIP_FROM or not takes_gzip(request):
         return response
-    parts = response.chunks if response.chunks is not None else [response.body]
-    response.body = await asyncio.get_running_loop().run_in_executor(None, _gzip, parts)
-    response.chunks = None
-    response.headers += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
+    response.body = await asyncio.get_running_loop().run_in_executor(None, _gzip, response.body)
+    response.headers += GZIP_HEADERS
     return response
 
 
-def _gzip(parts: list[bytes]) -> bytes:
-    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
-    return b"".join([packer.compress(part) for part in parts] + [packer.flush()])
+def takes_gzip(request: Request) -> bool:
+    return b"gzip" in request.headers.get(b"accept-encoding", b"")
+
+
+def gzip_packer() -> Any:
+    """A zlib compressor that writes gzip, fast rather than small."""
+    return zlib.compressobj(1, zlib.DEFLATED, 31)
+
+
+def _gzip(body: bytes) -> bytes:
+    packer = gzip_packer()
+    packed: bytes = packer.compress(body)
+    rest: bytes = packer.flush()
+    return packed + rest

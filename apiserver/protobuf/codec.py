@@ -11,11 +11,14 @@ from apiserver.kinds.kind import Object
 from apiserver.protobuf.decoding import read_message
 from apiserver.protobuf.encoding import write_message
 from apiserver.protobuf.messages import META, Message, message, message_of
-from apiserver.protobuf.wire import ProtobufError, delimited, text
+from apiserver.protobuf.wire import ProtobufError, delimited, text, varint
 from miniplane.apimachinery.status import StatusError
 
 MAGIC = b"k8s\x00"
 """The four bytes before every object."""
+RAW_TAG = b"\x12"
+"""Of the field that holds the message, Unknown.raw: number 2, delimited."""
+CLOSING = delimited(3, b"") + delimited(4, b"")
 UNKNOWN = "k8s.io.apimachinery.pkg.runtime.Unknown"
 WATCH_EVENT = META + "WatchEvent"
 
@@ -65,9 +68,20 @@ def _unwrap(body: bytes) -> dict[str, Any]:
 def encode(obj: Object) -> bytes:
     """An object or list with its envelope. Raises StatusError 406 for a kind without a protobuf form."""
     api_version, kind = obj.get("apiVersion", ""), obj.get("kind", "")
-    raw = write_message(_required(api_version, kind), obj)
+    raw = encode_part(api_version, kind, obj)
+    return b"".join((opening(api_version, kind, len(raw)), raw, CLOSING))
+
+
+def opening(api_version: str, kind: str, size: int) -> bytes:
+    """The envelope up to the `size` bytes of the message; CLOSING comes behind them."""
     type_meta = text(1, api_version) + text(2, kind)
-    return MAGIC + delimited(1, type_meta) + delimited(2, raw) + delimited(3, b"") + delimited(4, b"")
+    return MAGIC + delimited(1, type_meta) + RAW_TAG + varint(size)
+
+
+def encode_part(api_version: str, kind: str, part: Object) -> bytes:
+    """Some fields of a message, a few items of a list for one: such parts in a row are the message. Raises StatusError
+    406 for a kind without a protobuf form."""
+    return write_message(_required(api_version, kind), part)
 
 
 def _required(api_version: str, kind: str) -> Message:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 EventType = Literal["ADDED", "MODIFIED", "DELETED"]
 
@@ -29,7 +29,8 @@ class Record:
     """A stored object. `data` is the whole JSON, resourceVersion included; nobody changes a Record once it is made.
 
     `labels` serves label selectors; `uid` preconditions. Equal label keys and values are shared (interned).
-    `version_at` is where in `data` the digits of the resourceVersion begin.
+    `version_at` is where in `data` the digits of the resourceVersion begin. `memo` is for readers: what they made of
+    this content (a Table row), gone with the record.
     """
 
     key: Key
@@ -38,6 +39,7 @@ class Record:
     data: bytes
     labels: Mapping[str, str]
     version_at: int
+    memo: Any = None
 
     def reversioned(self, revision: int) -> Record:
         """The same content at another resourceVersion."""
