@@ -14,8 +14,9 @@ from apiserver.kinds.kind import Context, Kind, Object
 if TYPE_CHECKING:
     from apiserver.request import Request
 
-OFF_BY_DEFAULT = frozenset({"ServiceAccount"})
-"""Plugins that must be asked for: ServiceAccount admission needs a controller that makes the accounts."""
+OFF_BY_DEFAULT = frozenset({"ServiceAccount", "ExtendedResourceToleration"})
+"""Plugins that must be asked for: ServiceAccount admission needs a controller that makes the accounts, the other one is
+off in kube-apiserver too."""
 
 IMMORTAL_NAMESPACES = frozenset({"default", "kube-system", "kube-public"})
 
@@ -73,29 +74,33 @@ def check_namespace(kind: Kind, name: str, context: Context) -> None:
 
 
 class Admission:
-    """The enabled plugins, called in order."""
+    """The enabled plugins, called in order; a plugin that has nothing to say in a phase is not called in it."""
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         self.plugins = plugins
+        self._mutating = [plugin for plugin in plugins if type(plugin).mutate is not Plugin.mutate]
+        self._validating = [plugin for plugin in plugins if type(plugin).validate is not Plugin.validate]
+        self._deleting = [plugin for plugin in plugins if type(plugin).delete is not Plugin.delete]
+        self._calling = [plugin for plugin in plugins if type(plugin).call is not Plugin.call]
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         """Once, and once more where a webhook or policy changed the object (reinvocation)."""
-        for plugin in self.plugins:
+        for plugin in self._mutating:
             await plugin.mutate(request, kind, obj, old, context)
         if again(context):
-            for plugin in self.plugins:
+            for plugin in self._mutating:
                 await plugin.mutate(request, kind, obj, old, context)
 
     async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
-        for plugin in self.plugins:
+        for plugin in self._validating:
             await plugin.validate(request, kind, obj, old, context)
 
     async def delete(self, request: Request, kind: Kind, old: Object, context: Context) -> None:
-        for plugin in self.plugins:
+        for plugin in self._deleting:
             await plugin.delete(request, kind, old, context)
 
     async def call(self, request: Request, kind: Kind, obj: Object, context: Context) -> None:
-        for plugin in self.plugins:
+        for plugin in self._calling:
             await plugin.call(request, kind, obj, context)
 
 
@@ -108,6 +113,13 @@ def again(context: Context) -> bool:
 def plugins() -> list[Plugin]:
     """Every plugin in kube-apiserver's order."""
     from apiserver.auth.escalation import PrivilegeEscalation
+    from apiserver.certificateadmission import CertificateApproval, CertificateSigning, CertificateSubjectRestriction
+    from apiserver.classadmission import (
+        DefaultIngressClass,
+        ExtendedResourceToleration,
+        PodTopologyLabels,
+        RuntimeClass,
+    )
     from apiserver.dynamicadmission.mutatingpolicies import MutatingAdmissionPolicy
     from apiserver.dynamicadmission.validatingpolicies import ValidatingAdmissionPolicy
     from apiserver.dynamicadmission.webhooks import MutatingAdmissionWebhook, ValidatingAdmissionWebhook
@@ -119,6 +131,11 @@ def plugins() -> list[Plugin]:
         TaintNodesByCondition,
     )
     from apiserver.quotaadmission import LimitRanger, ResourceQuota
+    from apiserver.storageadmission import (
+        DefaultStorageClass,
+        PersistentVolumeClaimResize,
+        StorageObjectInUseProtection,
+    )
 
     return [
         NamespaceLifecycle(),
@@ -128,6 +145,16 @@ def plugins() -> list[Plugin]:
         PodSecurity(),
         Priority(),
         DefaultTolerationSeconds(),
+        ExtendedResourceToleration(),
+        DefaultStorageClass(),
+        StorageObjectInUseProtection(),
+        PersistentVolumeClaimResize(),
+        RuntimeClass(),
+        CertificateApproval(),
+        CertificateSigning(),
+        CertificateSubjectRestriction(),
+        DefaultIngressClass(),
+        PodTopologyLabels(),
         PrivilegeEscalation(),
         MutatingAdmissionPolicy(),
         MutatingAdmissionWebhook(),

@@ -23,6 +23,7 @@ from controllers import (
     serviceaccounttoken,
     servicecidrs,
     statefulset,
+    storageprotection,
     ttlafterfinished,
     volumebinding,
 )
@@ -49,6 +50,9 @@ CONTROLLERS = [
     resourcequota.CONTROLLER,
     volumebinding.CONTROLLER,
     servicecidrs.CONTROLLER,
+    storageprotection.CLAIMS,
+    storageprotection.PERSISTENT_VOLUMES,
+    storageprotection.ATTRIBUTES_CLASSES,
     nodelifecycle.CONTROLLER,
     nodelifecycle.EVICTION,
     podgc.CONTROLLER,

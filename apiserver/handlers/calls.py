@@ -85,6 +85,9 @@ def assign(request: Request, pod: Object, binding: Object) -> Object:
     annotations = (binding.get("metadata") or {}).get("annotations")
     if annotations:
         metadata.setdefault("annotations", {}).update(annotations)
+    labels = (binding.get("metadata") or {}).get("labels")
+    if labels:
+        metadata["labels"] = {**labels, **(metadata.get("labels") or {})}
     _scheduled(pod.setdefault("status", {}), request.server.now())
     return pod
 
