@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: up test lint bench conformance clean
+.PHONY: up test lint bench conformance fuzz clean
 
 up: $(VENV)/.run
 	@exec $(BIN)/miniplane up $(ARGS)
@@ -22,6 +22,9 @@ bench: $(VENV)/.test
 
 conformance: $(VENV)/.test
 	$(BIN)/python -m tests.conformance $(ARGS)
+
+fuzz: $(VENV)/.test
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 clean:
 	rm -rf $(VENV)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 YAML_NODES = 1_000_000
 """Values that a YAML body may come to once its aliases are written out."""
+YAML_DEPTH = 500
+"""Levels of nesting in a YAML body: what Python's recursion allows (go-yaml: 10,000)."""
 _ENVELOPE = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 
 
@@ -84,11 +86,31 @@ def load_yaml(data: bytes) -> Any:
     import yaml
 
     try:
+        if sum(map(data.count, _OPENERS)) > YAML_DEPTH:
+            _check_depth(data)
         return _jsonable(yaml.load(data, Loader=_yaml_loader()), [YAML_NODES])
     except yaml.MarkedYAMLError as error:
         raise ValueError(_go_yaml(error)) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ValueError(f"yaml: {error}") from None
+
+
+_OPENERS = (b"[", b"{", b"- ", b"-\n", b"? ", b":")
+"""Every level of nesting takes one of these."""
+
+
+def _check_depth(data: bytes) -> None:
+    """Libyaml's composer recurses on the C stack; its parser does not. Raises ValueError."""
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(data, Loader=_yaml_loader()):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > YAML_DEPTH:
+                raise ValueError("exceeded max depth of 10000")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 _CONTEXTS = {

@@ -4,7 +4,7 @@ Two mechanisms, both a comparison for a server that is not busy:
 
 - `Seats` bound what is in flight, mutating and read-only apart (kube-apiserver's `--max-mutating-requests-inflight` and
   `--max-requests-inflight`). Who finds none free waits in a queue of the user's own; a full queue is 429.
-- `Turns` share the event loop. Once the requests of one round of the loop have taken their time, the others wait, and
+- `Rounds` share the event loop. Once the requests of one round of the loop have taken their time, the others wait, and
   users are served in rotation: one who sends a thousand at once waits for himself (KEP-1040's fair queuing, with the
   interpreter's time as the one resource).
 
@@ -101,7 +101,7 @@ class Seats:
             self.taken -= 1
 
 
-class Turns:
+class Rounds:
     """Rounds of the event loop that are not much longer than ROUND_SECONDS."""
 
     def __init__(self) -> None:
@@ -135,16 +135,16 @@ class FlowControl:
     """The bounds of one server."""
 
     def __init__(self, read_only: int, mutating: int) -> None:
-        self.turns = Turns()
+        self.rounds = Rounds()
         self.seats = {"readOnly": Seats(read_only), "mutating": Seats(mutating)}
 
     async def enter(self, kind: str, user: str) -> Seats:
         """A seat (to be left) and a turn. Raises TooManyRequests."""
         seats = self.seats[kind]
         await seats.enter(user)
-        if not self.turns.free():
+        if not self.rounds.free():
             try:
-                await self.turns.wait(user)
+                await self.rounds.wait(user)
             except BaseException:
                 seats.leave()
                 raise

@@ -328,10 +328,12 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
+_QUOTED = dict.fromkeys([*range(32), 127], " ") | {ord("\\"): "\\\\", ord('"'): '\\"'}
+
+
 def _warning(text: str) -> bytes:
-    """A Warning header value (RFC 7234, 5.5): code 299, no agent, quoted text."""
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ").replace("\r", " ")
-    return f'299 - "{quoted}"'.encode("utf-8")  # noqa: UP012
+    """A Warning header value (RFC 7234, 5.5): code 299, no agent, quoted text without control characters."""
+    return f'299 - "{text.translate(_QUOTED)}"'.encode("utf-8")  # noqa: UP012
 
 
 async def create(options: Options) -> App:

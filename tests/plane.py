@@ -109,9 +109,11 @@ class Plane:
         assert not check or done.returncode == 0, f"kubectl {argv}: {done.stderr or done.stdout}"
         return done
 
-    def request(self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str) -> Any:
-        """One HTTP request; (status, decoded JSON or text)."""
-        data = None if body is None else json.dumps(body).encode()
+    def request(
+        self, method: str, path: str, body: Any = None, *, token: str | None = None, raw: str = "", **headers: str
+    ) -> Any:
+        """One HTTP request with `body` as JSON or `raw` as it is; (status, decoded JSON or text)."""
+        data = raw.encode() or (None if body is None else json.dumps(body).encode())
         request = urllib.request.Request(self.url + path, data, method=method)
         for name, value in {"Content-Type": "application/json", **headers}.items():
             request.add_header(name.replace("_", "-"), value)

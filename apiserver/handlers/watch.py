@@ -91,14 +91,20 @@ class View:
 
 
 async def watch(request: Request) -> Response:
-    """GET with watch=true: an endless answer. Raises 400, 422, 500 before it begins."""
+    """GET with watch=true: an endless answer. Raises 400, 406, 422, 500 before it begins."""
     kind, info = request.kind, request.info
     if info.name and info.parts and len(info.parts) > 1:
         info.query["fieldSelector"] = [f"metadata.name={info.name}"]
     options = listoptions.parse(info, kind, watch=True)
     since = _since(options)
     view = View(kind, options.labels, options.fields, request.output, include(request))
-    media = JSON if request.output.media != PROTOBUF else f"{PROTOBUF};stream=watch"
+    media = JSON
+    if request.output.media == PROTOBUF:
+        media = f"{PROTOBUF};stream=watch"
+        if request.output.transform == "Table":
+            from apiserver.protobuf.codec import required
+
+            required(f"meta.k8s.io/{request.output.version}", "Table")
     if kind.conversion is None:
         return Response(200, content_type=media, stream=_Stream(request, options, view, since).run())
     stored = View(replace(kind, convert=None), options.labels, options.fields, PLAIN, "")

@@ -81,10 +81,11 @@ def opening(api_version: str, kind: str, size: int) -> bytes:
 def encode_part(api_version: str, kind: str, part: Object) -> bytes:
     """Some fields of a message, a few items of a list for one: such parts in a row are the message. Raises StatusError
     406 for a kind without a protobuf form."""
-    return write_message(_required(api_version, kind), part)
+    return write_message(required(api_version, kind), part)
 
 
-def _required(api_version: str, kind: str) -> Message:
+def required(api_version: str, kind: str) -> Message:
+    """The message of a kind. Raises StatusError 406 where it has none."""
     plan = message_of(api_version, kind)
     if plan is None:
         version = api_version.rpartition("/")[2]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from typing import Protocol
 
 from apiserver.storage.types import Event, EventType, Record
 
+log = logging.getLogger("miniplane.storage")
 QUEUE_FRAMES, QUEUE_BYTES = 20_000, 32 * 1024 * 1024
 """A watcher that falls further behind is closed; its client resumes from its last resourceVersion."""
 RING_EVENTS, RING_BYTES = 8192, 16 * 1024 * 1024
@@ -125,10 +127,16 @@ class Hub:
                 self._show(event, view, watchers)
 
     def _show(self, event: Event, view: View, watchers: dict[Watcher, None]) -> None:
-        seen = transition(event, view.matches)
-        if seen is None:
+        try:
+            seen = transition(event, view.matches)
+            if seen is None:
+                return
+            frame = view.frame(*seen)
+        except Exception:  # one selection's fault must not keep a commit from everybody else
+            log.exception("revision %d cannot be shown to a watch of %s", event.revision, event.record.key.resource)
+            for watcher in list(watchers):
+                watcher.close()
             return
-        frame = view.frame(*seen)
         for watcher in list(watchers):
             if event.revision > watcher.skip_until:
                 watcher.push(frame)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apiserver import flowcontrol
-from apiserver.flowcontrol import FairQueue, Seats, TooManyRequests, Turns
+from apiserver.flowcontrol import FairQueue, Rounds, Seats, TooManyRequests
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=30))
@@ -36,11 +36,11 @@ def test_users_are_served_in_rotation(users: list[str]) -> None:
 
 async def test_a_flood_waits_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flowcontrol, "ROUND_SECONDS", 0.0)  # every round is full after its first request
-    turns, order = Turns(), []
+    rounds, order = Rounds(), []
 
     async def request(user: str) -> None:
-        if not turns.free():
-            await turns.wait(user)
+        if not rounds.free():
+            await rounds.wait(user)
         order.append(user)
 
     flood = [asyncio.create_task(request("flood")) for _ in range(500)]

@@ -9,8 +9,8 @@ from sqlalchemy import create_engine, inspect
 
 from apiserver.storage import migrate, tables
 from apiserver.storage.store import Store, open_engine
-from apiserver.storage.types import Claim, ClaimTaken, Compacted, Exists, Stale
-from tests.storage.objects import LabelView, content, key, make_write
+from apiserver.storage.types import Claim, ClaimTaken, Compacted, EventType, Exists, Record, Stale
+from tests.storage.objects import RESOURCE, LabelView, content, key, make_write
 
 PORT = Claim("port", "80")
 
@@ -218,3 +218,17 @@ async def test_a_newer_database_is_refused(url: str) -> None:
     engine.dispose()
     with pytest.raises(migrate.NewerDatabase, match="newer version"):
         await Store.open(url)
+
+
+class _BrokenView(LabelView):
+    def frame(self, event: EventType, record: Record) -> bytes:
+        raise ValueError("a frame that cannot be made")
+
+
+async def test_a_selection_that_fails_harms_nobody_else(store: Store) -> None:
+    broken = await store.watch(RESOURCE, "", store.revision, _BrokenView())
+    sound = await store.watch(RESOURCE, "", store.revision, LabelView())
+    (record,) = await store.submit([make_write("a")])
+    assert store.get(record.key) is record
+    assert len(await sound.next()) == 1
+    assert await broken.next() == [], "its client is told by the end of the watch"
