@@ -34,7 +34,10 @@ def test_make_targets_exist() -> None:
 def test_options_in_the_readme_are_known() -> None:
     text = (ROOT / "README.md").read_text()
     options = set(re.findall(r"(?<![-\w])--[a-z][a-z-]+", text)) - {"--kubeconfig", "--help"}
-    shown = subprocess.run(command("up", "--help"), capture_output=True, text=True, check=True).stdout
+    shown = "".join(
+        subprocess.run(command(verb, "--help"), capture_output=True, text=True, check=True).stdout
+        for verb in ("up", "kubeconfig", "backup")
+    )
     assert {option for option in options if option not in shown} == set()
 
 
