@@ -204,6 +204,9 @@ def _listing(request: Request, server: App, *, core: bool) -> Response:
 def _resources(request: Request, server: App, group: str, version: str) -> Response:
     found = server.discovery.resources(group, version)
     if found is None:
+        elsewhere = server.aggregation.answers(group, version)
+        if elsewhere is not None:
+            return Response(elsewhere.body, elsewhere.status, media_type=elsewhere.content_type)
         if group and (group not in server.discovery.groups or server.registry.custom_group(group)):
             return _missing()
         raise errors.not_found_plain()

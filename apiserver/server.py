@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from apiserver import errors, requestinfo
 from apiserver.admission import Admission
+from apiserver.aggregation import Aggregation
 from apiserver.auth.authentication import Authenticator
 from apiserver.auth.authorization import Authorizer
 from apiserver.auth.tokens import ServiceAccountTokens
@@ -87,6 +88,7 @@ class App:
         }
         self.webhook_client = WebhookClient(self.cluster)
         self.custom = CustomResources(self)
+        self.aggregation = Aggregation(self)
         self.metrics = RequestMetrics()
         self.flow = FlowControl(options.max_requests_inflight, options.max_mutating_requests_inflight)
         self.draining = False
@@ -171,6 +173,9 @@ class App:
             return await self._nonresource_answer(info, scope, receive, send)
         kind = self.registry.find(info.group, info.version, info.resource)
         if kind is None:
+            elsewhere = self.aggregation.answers(info.group, info.version)
+            if elsewhere is not None:
+                return elsewhere
             if not self.registry.has_group(info.group) or self.registry.custom_group(info.group):
                 return NOT_FOUND
             raise errors.not_found_plain()
@@ -347,6 +352,7 @@ async def create(options: Options) -> App:
     app = App(options, store)
     await bootstrap(app)
     app.custom.start()
+    app.aggregation.start()
     return app
 
 
