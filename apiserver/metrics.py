@@ -7,23 +7,32 @@ somebody asks for the figures.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
+    from apiserver.audit import AuditLog
     from apiserver.flowcontrol import FlowControl
     from apiserver.requestinfo import RequestInfo
     from apiserver.server import App
+    from apiserver.storage.store import Store
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Seconds; the real server's, and finer ones below 5 ms, where most of our answers are."""
+BATCH_BUCKETS = tuple(float(1 << power) for power in range(9))
+"""Writes of one transaction; a batch has at most 256 groups."""
+LAG_SECONDS = 1.0
+"""How long the database may take to say its revision; then the figures come without it."""
 READ_ONLY = frozenset({"GET", "HEAD", "OPTIONS"})
 VERBS = {"create": "POST", "update": "PUT"}
 """The verb label of a request verb where it is not its upper-case form."""
-LABELS = ("verb", "group", "version", "resource", "subresource", "scope")
-Labels = tuple[str, str, str, str, str, str]
+LABELS = ("verb", "group", "version", "resource", "subresource", "scope", "dry_run")
+COMPONENT = "apiserver"
+Labels = tuple[str, str, str, str, str, str, str]
+UNKNOWN: Labels = ("", "", "", "", "", "", "")
 
 
 class RequestMetrics:
@@ -33,19 +42,13 @@ class RequestMetrics:
         self.counts: dict[tuple[Labels, str], int] = {}
         self.buckets: dict[Labels, list[int]] = {}
         self.sums: dict[Labels, float] = {}
-        self.in_flight = {"readOnly": 0, "mutating": 0}
+        self.long_running: Counter[Labels] = Counter()
+        self.watch_events: Counter[tuple[str, str, str]] = Counter()
 
-    def started(self, method: str) -> str:
-        """One more in flight. Answers what `finished` wants back."""
-        kind = "readOnly" if method in READ_ONLY else "mutating"
-        self.in_flight[kind] += 1
-        return kind
-
-    def finished(self, kind: str, info: RequestInfo | None, known: bool, code: int, seconds: float) -> None:
+    def finished(self, info: RequestInfo | None, known: bool, code: int, seconds: float) -> None:
         """One is answered. known: there is such a resource; only then is it named, so that clients who make names up
         cannot fill the memory. Watches are counted, not timed."""
-        self.in_flight[kind] -= 1
-        labels = _labels(info, known)
+        labels = labels_of(info, known)
         key = (labels, str(code))
         self.counts[key] = self.counts.get(key, 0) + 1
         if labels[0] == "WATCH":
@@ -56,43 +59,64 @@ class RequestMetrics:
         self.sums[labels] += seconds
 
 
-def _labels(info: RequestInfo | None, known: bool) -> Labels:
+def labels_of(info: RequestInfo | None, known: bool) -> Labels:
+    """The labels of a request, in the order of LABELS."""
     if info is None or (info.is_resource and not known):
-        return ("", "", "", "", "", "")
+        return UNKNOWN
     verb = VERBS.get(info.verb, info.verb.upper())
     if not info.is_resource:
-        return (verb if info.method in READ_ONLY else "other", "", "", "", "", "")
+        return (verb if info.method in READ_ONLY else "other", "", "", "", "", "", "")
     scope = "resource" if info.name else "namespace" if info.namespace else "cluster"
-    return (verb, info.group, info.version, info.resource, info.subresource, scope)
+    dry_run = info.query.get("dryRun") if info.query else None
+    dry = "" if not dry_run else "All" if set(dry_run) == {"All"} else "invalid"
+    return (verb, info.group, info.version, info.resource, info.subresource, scope, dry)
 
 
 class _Requests:
-    """A collector over `RequestMetrics`."""
+    """A collector over `RequestMetrics` and the seats that requests take."""
 
-    def __init__(self, metrics: RequestMetrics) -> None:
-        self.metrics = metrics
+    def __init__(self, metrics: RequestMetrics, flow: FlowControl) -> None:
+        self.metrics, self.flow = metrics, flow
 
     def collect(self) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
         total = CounterMetricFamily(
-            "apiserver_request", "Requests by what they asked and code.", labels=[*LABELS, "code"]
+            "apiserver_request", "Requests by what they asked and code.", labels=[*LABELS, "component", "code"]
         )
         for (labels, code), count in list(self.metrics.counts.items()):
-            total.add_metric([*labels, code], count)
+            total.add_metric([*labels, COMPONENT, code], count)
         yield total
         seconds = HistogramMetricFamily(
-            "apiserver_request_duration_seconds", "Response latency, watches left out.", labels=LABELS
+            "apiserver_request_duration_seconds", "Response latency, watches left out.", labels=[*LABELS, "component"]
         )
         for labels, counts in list(self.metrics.buckets.items()):
-            seconds.add_metric(labels, _cumulative(counts), self.metrics.sums[labels])
+            seconds.add_metric([*labels, COMPONENT], cumulative(BUCKETS, counts), self.metrics.sums[labels])
         yield seconds
         flying = GaugeMetricFamily(
-            "apiserver_current_inflight_requests", "Requests being served.", labels=["request_kind"]
+            "apiserver_current_inflight_requests", "Requests being served, watches left out.", labels=["request_kind"]
         )
-        for kind, count in self.metrics.in_flight.items():
-            flying.add_metric([kind], count)
+        for kind, seats in self.flow.seats.items():
+            flying.add_metric([kind], seats.taken)
         yield flying
+        yield from self._watches()
+
+    def _watches(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        names = [name for name in LABELS if name != "dry_run"]
+        watches = GaugeMetricFamily(
+            "apiserver_longrunning_requests", "Open watches by what they follow.", labels=[*names, "component"]
+        )
+        for labels, count in list(self.metrics.long_running.items()):
+            watches.add_metric([*labels[: len(names)], COMPONENT], count)
+        yield watches
+        events = CounterMetricFamily(
+            "apiserver_watch_events", "Events sent to watches.", labels=["group", "version", "resource"]
+        )
+        for key, count in list(self.metrics.watch_events.items()):
+            events.add_metric(key, count)
+        yield events
 
 
 class _Flow:
@@ -116,38 +140,78 @@ class _Flow:
         yield from (rejected, waiting)
 
 
-def _cumulative(counts: list[int]) -> list[tuple[str, float]]:
+def cumulative(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
+    """Counts between bounds -> Prometheus' running totals; there is one more count than bounds."""
     found, running = [], 0
-    for limit, count in zip([*map(str, BUCKETS), "+Inf"], counts, strict=True):
+    for limit, count in zip([*map(str, bounds), "+Inf"], counts, strict=True):
         running += count
         found.append((limit, float(running)))
     return found
 
 
-class _Store:
-    """Gauges that are read off the store when asked for."""
+class _Objects:
+    """How many objects there are."""
 
-    def __init__(self, server: App) -> None:
-        self.server = server
+    def __init__(self, store: Store) -> None:
+        self.store = store
 
     def collect(self) -> Iterator[Metric]:
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+        from prometheus_client.core import GaugeMetricFamily
 
-        store = self.server.store
-        objects = GaugeMetricFamily("apiserver_storage_objects", "Stored objects by resource.", labels=["resource"])
-        names: list[str] = sorted(store.resources())
-        for name in names:
-            objects.add_metric([name], store.count(name))
-        yield objects
-        watches = GaugeMetricFamily("apiserver_longrunning_requests", "Open watches.", labels=["verb"])
-        watches.add_metric(["WATCH"], store.hub.watchers())
-        yield watches
-        yield GaugeMetricFamily("miniplane_storage_revision", "The newest revision.", value=store.revision)
-        yield CounterMetricFamily("miniplane_storage_commits", "Transactions committed.", value=store.writer.batches)
-        yield CounterMetricFamily("miniplane_storage_writes", "Objects written.", value=store.writer.writes)
+        named = GaugeMetricFamily("apiserver_resource_objects", "Stored objects.", labels=["group", "resource"])
+        joined = GaugeMetricFamily("apiserver_storage_objects", "Stored objects by resource.", labels=["resource"])
+        for name in sorted(self.store.resources()):
+            plural, _, group = name.partition(".")
+            named.add_metric([group, plural], self.store.count(name))
+            joined.add_metric([name], self.store.count(name))
+        yield from (named, joined)
 
 
-def render(server: App) -> tuple[bytes, str]:
+class _Storage:
+    """The way of writes: what waits, what was committed, what watches can resume from."""
+
+    def __init__(self, store: Store, lag: int | None) -> None:
+        self.store, self.lag = store, lag
+
+    def collect(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+        store, writer = self.store, self.store.writer
+        gauges = {
+            "storage_revision": ("The newest revision that readers see.", store.revision),
+            "storage_compacted_revision": ("Watches from before this revision get 410.", store.compacted),
+            "storage_write_queue": ("Groups of writes that wait for a transaction.", writer.waiting),
+            "storage_log_events": ("Events that watches can resume from.", store.bounds.rows),
+            "storage_log_bytes": ("Their size.", store.bounds.size),
+            "watch_queue_frames": ("Events that wait for their watchers to read.", store.hub.queued()),
+        }
+        if self.lag is not None:
+            gauges["storage_revision_lag"] = ("How far our readers are behind the database.", self.lag)
+        for name, (what, value) in gauges.items():
+            yield GaugeMetricFamily(f"miniplane_{name}", what, value=value)
+        yield CounterMetricFamily("miniplane_watches_cut_off", "Watchers that did not read.", value=store.hub.cut_off)
+        yield CounterMetricFamily("miniplane_storage_failures", "Transactions that failed.", value=writer.failures)
+        batches = HistogramMetricFamily("miniplane_storage_commit_writes", "Writes of one transaction.")
+        batches.add_metric([], cumulative(BATCH_BUCKETS, writer.batches), float(writer.writes))
+        yield batches
+
+
+class _Audit:
+    """Lines of the audit log."""
+
+    def __init__(self, audit: AuditLog) -> None:
+        self.audit = audit
+
+    def collect(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily
+
+        yield CounterMetricFamily("apiserver_audit_event", "Events written.", value=self.audit.events)
+        lost = CounterMetricFamily("apiserver_audit_error", "Events that could not be written.", labels=["plugin"])
+        lost.add_metric(["log"], self.audit.errors)
+        yield lost
+
+
+async def render(server: App) -> tuple[bytes, str]:
     """(body, content type)."""
     from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
     from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -155,7 +219,10 @@ def render(server: App) -> tuple[bytes, str]:
     registry = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
-    parts: list[Any] = [_Store(server), _Requests(server.metrics), _Flow(server.flow)]
+    store = server.store
+    parts: list[Any] = [_Objects(store), _Storage(store, await store.lag(LAG_SECONDS))]
+    parts += [_Requests(server.metrics, server.flow), _Flow(server.flow)]
+    parts += [_Audit(server.audit)] if server.audit is not None else []
     for part in parts:
         registry.register(part)
     return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -109,7 +109,7 @@ def _health(app: FastAPI, server: App) -> None:
     async def metrics(request: Request) -> Response:
         from apiserver.metrics import render
 
-        body, media = render(server)
+        body, media = await render(server)
         return Response(body, media_type=media)
 
     app.add_api_route("/metrics", metrics, methods=METHODS)

@@ -39,6 +39,7 @@ class Options:
     max_mutating_requests_inflight: int = MUTATING_SEATS
     request_timeout: float = 60.0
     shutdown_delay: float = 0.0
+    audit_log: str = ""
     watch_history: WatchHistory = field(default_factory=WatchHistory)
 
     def admission_plugins(self) -> list[Plugin]:

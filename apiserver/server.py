@@ -6,10 +6,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from apiserver import errors, requestinfo
+from apiserver import errors, logs, requestinfo
 from apiserver.admission import Admission
 from apiserver.aggregation import Aggregation
 from apiserver.auth.authentication import Authenticator
@@ -18,23 +17,24 @@ from apiserver.auth.tokens import ServiceAccountTokens
 from apiserver.cluster import StoredCluster
 from apiserver.customresources import CustomResources
 from apiserver.discovery import Discovery
-from apiserver.flowcontrol import FlowControl, Seats, TooManyRequests
+from apiserver.exchange import Exchange, new_audit_id
+from apiserver.flowcontrol import FlowControl, TooManyRequests
 from apiserver.handlers import HANDLERS
 from apiserver.handlers.contention import Turns
 from apiserver.handlers.respond import compressed, status_response
 from apiserver.kinds import KINDS
 from apiserver.kinds.kind import Kind, Object, User, subresource
-from apiserver.metrics import READ_ONLY, RequestMetrics
+from apiserver.metrics import READ_ONLY, RequestMetrics, labels_of
 from apiserver.negotiation import PLAIN, negotiate
 from apiserver.registry import Registry
-from apiserver.request import ClientGone, Receive, Request, Response, Send
-from apiserver.requestinfo import RequestInfo
+from apiserver.request import ClientGone, Message, Receive, Request, Response, Send
 from apiserver.storage.store import Store
 from apiserver.tlsextension import client_certificate
 from apiserver.webhookclient import WebhookClient
 from miniplane.apimachinery.status import StatusError
 
 if TYPE_CHECKING:
+    from apiserver.audit import AuditLog
     from apiserver.options import Options
 
 log = logging.getLogger("miniplane.apiserver")
@@ -53,17 +53,6 @@ BUFFERED = 64 * 1024
 SLICE = 256 * 1024
 """Bytes handed to TLS at a time: it encrypts what it gets in one go, and asks for a pause only between."""
 KNOWN_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
-
-
-@dataclass(slots=True)
-class Exchange:
-    """What metrics and the answer's headers need to know of a request."""
-
-    info: RequestInfo | None = None
-    known: bool = False
-    status: int = 200
-    seats: Seats | None = None
-    warnings: list[str] = field(default_factory=list)
 
 
 class App:
@@ -91,6 +80,7 @@ class App:
         self.aggregation = Aggregation(self)
         self.metrics = RequestMetrics()
         self.flow = FlowControl(options.max_requests_inflight, options.max_mutating_requests_inflight)
+        self.audit: AuditLog | None = None
         self.draining = False
         self._nonresource: Any = None
 
@@ -129,48 +119,62 @@ class App:
             await self._other_protocol(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        exchange = Exchange()
-        token, began = self.metrics.started(scope["method"]), time.perf_counter()
+        exchange = Exchange(scope, headers, headers.get(b"audit-id") or new_audit_id())
+        began = time.perf_counter()
         try:
-            await self._exchange(scope, headers, receive, send, exchange)
+            await self._exchange(exchange, receive, send)
         finally:
-            if exchange.seats is not None:
-                exchange.seats.leave()
-            seconds = time.perf_counter() - began
-            self.metrics.finished(token, exchange.info, exchange.known, exchange.status, seconds)
+            self._done(exchange, time.perf_counter() - began)
 
-    async def _exchange(
-        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send, exchange: Exchange
-    ) -> None:
+    def _done(self, exchange: Exchange, seconds: float) -> None:
+        """The answer is with the client, or the client is gone."""
+        if exchange.seats is not None:
+            exchange.seats.leave()
+        if exchange.long_running is not None:
+            self.metrics.long_running[exchange.long_running] -= 1
+        self.metrics.finished(exchange.info, exchange.known, exchange.status, seconds)
+        if self.audit is not None:
+            self.audit.completed(exchange, seconds)
+        logs.request(exchange, seconds)
+
+    async def _exchange(self, exchange: Exchange, receive: Receive, send: Send) -> None:
         """Answer one request, whatever becomes of it."""
+        method = exchange.scope["method"]
         try:
-            answer = await self._answer(scope, headers, receive, send, exchange)
+            answer = await self._answer(exchange, receive, send)
             if answer is None:
                 return
         except StatusError as error:
-            answer = status_response(error, headers.get(b"accept", b"").decode("latin-1"))
+            exchange.failure = error
+            answer = status_response(error, exchange.header(b"accept"))
         except TooManyRequests:
             answer = TOO_MANY
         except ClientGone:
             return
         except Exception:
-            log.exception("%s %s", scope["method"], scope["path"])
-            answer = status_response(errors.internal("the server has an error of its own; see its log"), "")
+            fields = {"audit-ID": exchange.audit_id.decode("latin-1")}
+            log.exception("%s %s", method, exchange.uri, extra={"fields": fields})
+            exchange.failure = errors.internal("the server has an error of its own; see its log")
+            answer = status_response(exchange.failure, "")
         exchange.status = answer.status
-        await _send(answer, exchange.warnings, receive, send, scope["method"] == "HEAD")
+        if answer.stream is not None and self.audit is not None:
+            self.audit.started(exchange)
+        await _send(answer, exchange, receive, send)
 
-    async def _answer(
-        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send, exchange: Exchange
-    ) -> Response | None:
+    async def _answer(self, exchange: Exchange, receive: Receive, send: Send) -> Response | None:
         """The answer, or None where the non-resource application has sent it."""
+        scope, headers = exchange.scope, exchange.headers
         raw_path = scope.get("raw_path") or scope["path"].encode()
         info = requestinfo.parse(scope["method"], raw_path.decode("latin-1"), scope["query_string"].decode("latin-1"))
         exchange.info = info
-        user = self.authenticator.authenticate(headers, client_certificate(scope))
+        user = exchange.user = self.authenticator.authenticate(headers, client_certificate(scope))
         user = self.authorizer.impersonated(user, scope["headers"])
+        if user is not exchange.user:
+            exchange.impersonated = user
         self.authorizer.check(user, info)
+        exchange.allowed = True
         if not info.is_resource:
-            return await self._nonresource_answer(info, scope, receive, send)
+            return await self._nonresource_answer(exchange, receive, send)
         kind = self.registry.find(info.group, info.version, info.resource)
         if kind is None:
             elsewhere = self.aggregation.answers(info.group, info.version)
@@ -180,12 +184,15 @@ class App:
                 return NOT_FOUND
             raise errors.not_found_plain()
         exchange.known = True
-        request = Request(self, info, headers, receive, user, kind, warnings=exchange.warnings)
+        request = exchange.request = Request(self, info, headers, receive, user, kind, warnings=exchange.warnings)
         handler = route(request)
         if kind.warning:
             exchange.warnings.append(kind.warning)
         request.output = negotiated(request)
-        if info.verb != "watch":
+        if info.verb == "watch":
+            exchange.long_running = labels_of(info, known=True)
+            self.metrics.long_running[exchange.long_running] += 1
+        else:
             await self._admitted(request, exchange)
         return await compressed(request, await handler(request))
 
@@ -196,14 +203,19 @@ class App:
             await request.receive_body(self.options.request_timeout)
         exchange.seats = await self.flow.enter("readOnly" if read_only else "mutating", request.user.name)
 
-    async def _nonresource_answer(
-        self, info: RequestInfo, scope: Scope, receive: Receive, send: Send
-    ) -> Response | None:
+    async def _nonresource_answer(self, exchange: Exchange, receive: Receive, send: Send) -> Response | None:
         if self._nonresource is None:
             from apiserver.nonresource import make_app
 
             self._nonresource = make_app(self)
-        await self._nonresource(scope, receive, send)
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                message["headers"] = [(b"audit-id", exchange.audit_id), *message["headers"]]
+            await send(message)
+
+        await self._nonresource(exchange.scope, receive, noted)
         return None
 
     async def _other_protocol(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -218,6 +230,8 @@ class App:
 
     async def close(self) -> None:
         await self.store.close()
+        if self.audit is not None:
+            await asyncio.to_thread(self.audit.close)
 
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -278,13 +292,15 @@ def _unpublished(kind: Kind, accept: bytes) -> bool:
     return not supported(kind.api_version, kind.kind)
 
 
-async def _send(answer: Response, warnings: list[str], receive: Receive, send: Send, head_only: bool) -> None:
+async def _send(answer: Response, exchange: Exchange, receive: Receive, send: Send) -> None:
+    head_only = exchange.scope["method"] == "HEAD"
     headers = [
+        (b"audit-id", exchange.audit_id),
         (b"content-type", answer.content_type.encode()),
         (b"cache-control", b"no-cache, private"),
         *answer.headers,
     ]
-    headers += [(b"warning", _warning(text)) for text in dict.fromkeys(warnings)]
+    headers += [(b"warning", _warning(text)) for text in dict.fromkeys(exchange.warnings)]
     if answer.stream is not None:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await _send_stream(answer, receive, send)
@@ -344,16 +360,26 @@ def _warning(text: str) -> bytes:
 async def create(options: Options) -> App:
     """Open the storage and make the server: bootstrap objects are in place when it returns.
 
-    Raises what `Store.open` raises.
+    Raises what `Store.open` raises, and OSError for an audit log that cannot be written.
     """
     from apiserver.bootstrap import bootstrap
 
+    audit = _audit_log(options)
     store = await Store.open(options.database_url, watch_history=options.watch_history)
     app = App(options, store)
+    app.audit = audit
     await bootstrap(app)
     app.custom.start()
     app.aggregation.start()
     return app
+
+
+def _audit_log(options: Options) -> AuditLog | None:
+    if not options.audit_log:
+        return None
+    from apiserver.audit import AuditLog
+
+    return AuditLog(options.audit_log)
 
 
 __all__ = ["App", "Kind", "User", "create"]

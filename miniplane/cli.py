@@ -143,6 +143,7 @@ def _server_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParse
     _storage_arguments(parser)
     _access_arguments(parser)
     _limit_arguments(parser)
+    _log_arguments(parser)
     group = parser.add_argument_group("what it serves")
     group.add_argument("--kubernetes-version", default="1.36", metavar="1.N", help="1.25 to 1.37 (default: 1.36)")
     group.add_argument(
@@ -205,6 +206,19 @@ def _limit_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="D",
         help="between SIGTERM, when /readyz fails, and the end (default: 0s)",
     )
+
+
+def _log_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what it tells")
+    group.add_argument(
+        "--audit-log",
+        "--audit-log-path",
+        default="",
+        metavar="FILE",
+        help="a line for every request (audit.k8s.io/v1, level Metadata); - for standard output",
+    )
+    group.add_argument("--logging-format", default="text", choices=("text", "json"), help="default: text")
+    group.add_argument("-v", "--v", type=int, default=0, metavar="N", help="3: a line for every request (default: 0)")
 
 
 def _plane_arguments(parser: argparse.ArgumentParser) -> None:

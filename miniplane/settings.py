@@ -223,6 +223,7 @@ def options_of(arguments: Namespace) -> Options:
         ),
         request_timeout=duration("--request-timeout", arguments.request_timeout),
         shutdown_delay=duration("--shutdown-delay-duration", arguments.shutdown_delay_duration),
+        audit_log=arguments.audit_log,
         watch_history=watch_history(arguments.watch_history),
         tokens=given_tokens(arguments),
     )

@@ -152,7 +152,10 @@ def _start_children(arguments: Namespace, installed: Installation, supervisor: S
 
 
 def _serve(arguments: Namespace, start_children: Starter) -> int:
+    from apiserver.logs import configure
+
     began = time.monotonic()
+    configure(arguments.logging_format, arguments.v)
     supervisor = Supervisor(say)
     signal.signal(signal.SIGTERM, _interrupt)  # until the loop runs, both signals just end us
     try:
@@ -219,6 +222,8 @@ def _refusal(error: Exception, options: Options) -> Refused | None:
     if isinstance(error, SQLAlchemyError | Unavailable | ImportError):
         reason = str(getattr(error, "orig", None) or error).strip().split("\n")[0]
         return Refused(f"the database {_without_password(options.database_url)} cannot be used: {reason}")
+    if isinstance(error, OSError) and error.filename:
+        return Refused(f"{error.filename} cannot be opened: {error.strerror}")
     return Refused(str(error)) if isinstance(error, ValueError) else None
 
 

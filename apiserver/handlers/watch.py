@@ -160,7 +160,13 @@ class _Stream:
         chunks = [self.view.frame("ADDED", record) for record in found if self.view.matches(record)]
         if self.options.bookmarks and wanted:
             chunks.append(self.bookmark(watcher.revision, end=True))
+        self.count(len(chunks))
         return [self.started(chunks)] if chunks else []
+
+    def count(self, events: int) -> None:
+        """For /metrics."""
+        info = self.request.info
+        self.request.server.metrics.watch_events[info.group, info.version, info.resource] += events
 
     def started(self, frames: list[bytes]) -> bytes:
         if self.first and self.view.output.transform == "Table" and frames:
@@ -186,6 +192,7 @@ class _Stream:
                 continue
             if not frames:
                 return
+            self.count(len(frames))
             yield self.started(frames) if self.first else b"".join(frames)
 
     def lifetime(self) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from apiserver.storage import log, migrate, tables
@@ -123,8 +124,8 @@ class Store:
         self.hub = Hub()
         self._collections: dict[str, _Collection] = {}
         self._claims: dict[str, dict[str, Key]] = {}
-        self._bounds = log.Bounds(history)
-        self.writer = Writer(engine, loop, self._deliver, self._bounds)
+        self.bounds = log.Bounds(history)
+        self.writer = Writer(engine, loop, self._deliver, self.bounds)
         self._baseline: dict[Key, Record] | None = None
         self.closed = False
         self.listeners: dict[str, Listeners] = {}  # called for every change of a resource
@@ -174,7 +175,7 @@ class Store:
         average = 4096
         for start in range(0, len(rows), PAGE):
             page = rows[start : start + PAGE]
-            self._bounds.add(page[-1].revision, len(page), len(page) * average, page[-1].created_at)
+            self.bounds.add(page[-1].revision, len(page), len(page) * average, page[-1].created_at)
 
     async def close(self) -> None:
         """Finish what waits, end watches, close the database."""
@@ -301,6 +302,18 @@ class Store:
         if value > self.writer.revision:
             events = self.writer.catch_up(connection, value)
             self._loop.call_soon_threadsafe(self._deliver, events, [])
+
+    async def lag(self, seconds: float) -> int | None:
+        """How many revisions readers are behind the database; None where it does not say within `seconds`."""
+        if not self.shared:
+            return self.writer.revision - self.revision
+        position = select(tables.revision.c.value)
+        try:
+            async with asyncio.timeout(seconds):
+                value = await self._in_writer(lambda connection: connection.execute(position).scalar_one())
+        except (TimeoutError, OSError, SQLAlchemyError):
+            return None
+        return max(int(value) - self.revision, 0)
 
     async def watch(self, resource: str, namespace: str, since: int, view: View) -> Watcher:
         """Follow a collection from the events after `since`. Raises Compacted.

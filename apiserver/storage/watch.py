@@ -57,12 +57,18 @@ class Watcher:
         """Everything up to here that this watcher may see has been taken from the queue."""
         return self._delivered if self._queue else self._hub.revision
 
+    @property
+    def queued(self) -> int:
+        """How many frames wait."""
+        return len(self._queue)
+
     def push(self, frame: bytes) -> None:
         """Queue one frame; a full queue closes the watcher."""
         self._queue.append(frame)
         self._size += len(frame)
         if len(self._queue) > QUEUE_FRAMES or self._size > QUEUE_BYTES:
             self._queue.clear()
+            self._hub.cut_off += 1
             self.close()
         self._wake()
 
@@ -110,6 +116,7 @@ class Hub:
         self.revision = 0
         self.ring: deque[Event] = deque()
         self._ring_size = 0
+        self.cut_off = 0  # watchers whose queue was full
         self.ring_start = 0  # events after this revision are in the ring
         self._scopes: dict[tuple[str, str], dict[View, dict[Watcher, None]]] = {}
 
@@ -186,6 +193,11 @@ class Hub:
     def watchers(self) -> int:
         """How many watches are open."""
         return sum(len(watchers) for views in self._scopes.values() for watchers in views.values())
+
+    def queued(self) -> int:
+        """How many frames wait to be read."""
+        scopes = self._scopes.values()
+        return sum(w.queued for views in scopes for watchers in views.values() for w in watchers)
 
     def close(self) -> None:
         """End every watch."""

@@ -7,6 +7,7 @@ committed; its own picture of the database is then exact, and preconditions are 
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import threading
 import time
@@ -21,6 +22,7 @@ from apiserver.storage import log, tables
 from apiserver.storage.bulk import insert_rows, placeholder
 from apiserver.storage.types import Claim, ClaimTaken, Event, Exists, Key, Record, Stale, Unavailable, Write
 
+logger = logging.getLogger("miniplane.storage")
 BATCH_LIMIT = 256
 CATCH_UP_PAGE = 1000
 COMPACTION_SLICE = 2000
@@ -71,13 +73,20 @@ class Writer:
         position = select(tables.revision.c.value, tables.revision.c.compacted).with_for_update()
         self._read_position = str(position.compile(dialect=engine.dialect))
         self._move_position = f"UPDATE revision SET value = {placeholder(engine.dialect)}"
-        self.batches = self.writes = 0
+        self.batches = [0] * (BATCH_LIMIT.bit_length() + 1)  # by size: up to 1, 2, 4, ..., BATCH_LIMIT writes, more
+        self.writes = self.failures = 0
+        self._failing = False
 
     def start(self) -> None:
         self._thread.start()
 
     def put(self, item: Group | Task) -> None:
         self._queue.put(item)
+
+    @property
+    def waiting(self) -> int:
+        """How many groups and tasks wait."""
+        return self._queue.qsize()
 
     def stop(self) -> None:
         """Finish what waits and end the thread."""
@@ -131,14 +140,26 @@ class Writer:
             connection.commit()
         except (SQLAlchemyError, OSError) as error:
             self._rollback(connection, plan)
+            self._failed(error)
             answers = [
                 (group.done, Unavailable(f"the database refused the write: {_reason(error)}")) for group in groups
             ]
         else:
             self._bounds.add(self.revision, len(plan.events), log.sizes(plan.events), int(time.time()))
-            self.batches += 1
-            self.writes += len(plan.events)
+            if self._failing:
+                self._failing = False
+                logger.warning("the database takes writes again")
+            if plan.events:
+                self.batches[min((len(plan.events) - 1).bit_length(), len(self.batches) - 1)] += 1
+                self.writes += len(plan.events)
         self._send(foreign + (plan.events if self._committed(answers) else []), answers)
+
+    def _failed(self, error: BaseException) -> None:
+        """Told once, not for every write: nobody is helped by a log that fills the disk as well."""
+        if not self._failing:
+            logger.error("the database refuses writes: %s", _reason(error))
+        self._failing = True
+        self.failures += 1
 
     @staticmethod
     def _committed(answers: list[tuple[Any, Any]]) -> bool:

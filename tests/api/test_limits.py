@@ -19,6 +19,10 @@ from tests.plane import Plane
 StartPlane = Callable[..., Plane]
 ALONE = ("--nodes", "0", "--no-controllers")
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
+WATCHES = (
+    'apiserver_longrunning_requests{component="apiserver",group="",resource="configmaps",scope="namespace",'
+    'subresource="",verb="WATCH",version="v1"}'
+)
 
 
 def connect(plane: Plane) -> ssl.SSLSocket:
@@ -140,10 +144,10 @@ def test_watches_leave_nothing_behind_when_their_clients_go(start_plane: StartPl
         open_watches = [connect(plane) for _ in range(40)]
         for connection in open_watches:
             connection.sendall(head(plane, "GET", CONFIG_MAPS + "?watch=1"))
-        wait_for_metric(plane, 'apiserver_longrunning_requests{verb="WATCH"} 40.0')
+        wait_for_metric(plane, WATCHES + " 40.0")
         for connection in open_watches:
             connection.close()
-        wait_for_metric(plane, 'apiserver_longrunning_requests{verb="WATCH"} 0.0')
+        wait_for_metric(plane, WATCHES + " 0.0")
         assert len(list(descriptors.iterdir())) <= before + 1
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from apiserver import health
+from apiserver.flowcontrol import FlowControl
 from apiserver.metrics import RequestMetrics, _Requests
 from apiserver.openapi_documents import PROTOBUF_V2, v2_media, v3_acceptable
 from apiserver.protobuf.openapi import openapi_v2_protobuf
@@ -175,12 +176,38 @@ def test_metrics_are_prometheus_text(plane: Plane, namespace: str) -> None:
     assert any(line.startswith("process_resident_memory_bytes") for line in lines)
 
 
+def samples(plane: Plane) -> dict[str, float]:
+    lines = ask(plane, "/metrics")[2].decode().splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+
+def test_metrics_tell_of_writes_and_watches(plane: Plane, namespace: str) -> None:
+    path, before = f"/api/v1/namespaces/{namespace}/secrets", samples(plane)
+    assert plane.request("POST", path + "?dryRun=All", {"metadata": {"name": "a"}})[0] == 201
+    assert plane.request("POST", path, {"metadata": {"name": "a"}})[0] == 201
+    assert plane.request("GET", path + "?watch=1&timeoutSeconds=1")[0] == 200
+    after = samples(plane)
+    grown = {name: after[name] - before.get(name, 0) for name in after}
+    labels = 'group="",resource="secrets",scope="namespace",subresource="",verb="%s",version="v1"'
+    posted = 'apiserver_request_total{code="201",component="apiserver",dry_run="%s",' + labels % "POST" + "}"
+    assert (grown[posted % ""], grown[posted % "All"]) == (1, 1)
+    assert grown['apiserver_watch_events_total{group="",resource="secrets",version="v1"}'] == 1
+    assert after['apiserver_longrunning_requests{component="apiserver",' + labels % "WATCH" + "}"] == 0
+    assert after['apiserver_resource_objects{group="",resource="secrets"}'] >= 1
+    assert after['apiserver_current_inflight_requests{request_kind="mutating"}'] == 0
+    assert grown["miniplane_storage_commit_writes_count"] >= 1
+    assert grown["miniplane_storage_commit_writes_sum"] >= 1
+    assert grown["miniplane_storage_revision"] >= 1
+    assert (after["miniplane_storage_revision_lag"], after["miniplane_storage_write_queue"]) == (0, 0)
+    assert after["miniplane_storage_log_events"] > 0
+
+
 def test_request_metrics_count_by_verb_and_code() -> None:
     metrics = RequestMetrics()
     for path, known, code in (("/api/v1/pods", True, 200), ("/api/v1/pods", True, 200), ("/api/v1/x", False, 404)):
-        metrics.finished(metrics.started("GET"), parse("GET", path, ""), known, code, 0.003)
-    metrics.finished(metrics.started("GET"), parse("GET", "/api/v1/pods", "watch=1"), True, 200, 60.0)
-    total, seconds, flying = _Requests(metrics).collect()
+        metrics.finished(parse("GET", path, ""), known, code, 0.003)
+    metrics.finished(parse("GET", "/api/v1/pods", "watch=1"), True, 200, 60.0)
+    total, seconds, flying, *_ = _Requests(metrics, FlowControl(1, 1)).collect()
     counts = {(s.labels["verb"], s.labels["resource"], s.labels["code"]): s.value for s in total.samples}
     assert counts == {("LIST", "pods", "200"): 2, ("", "", "404"): 1, ("WATCH", "pods", "200"): 1}
     lists = {s.labels["le"]: s.value for s in seconds.samples if s.labels["verb"] == "LIST" and "le" in s.labels}
