@@ -276,7 +276,7 @@ def _document(request: Request, found: Document, media: str, extra: dict[str, st
 
 def _issuer(app: FastAPI, server: App) -> None:
     """Who signs service account tokens, for those who check them (OpenID Connect Discovery 1.0)."""
-    from apiserver.auth.tokens import ISSUER
+    from apiserver.auth.authentication import ISSUER
 
     async def configuration(request: Request) -> Response:
         address = f"{server.options.advertise_address or server.options.bind}:{server.options.port}"

@@ -12,6 +12,8 @@ from typing import Protocol
 from apiserver import errors
 from apiserver.kinds.kind import User
 
+ISSUER = "https://kubernetes.default.svc"
+"""Of service account tokens; what is for nobody in particular is for it."""
 AUTHENTICATED = "system:authenticated"
 UNAUTHENTICATED = "system:unauthenticated"
 ANONYMOUS = User("system:anonymous", groups=(UNAUTHENTICATED,))
@@ -46,6 +48,8 @@ class TokenReader(Protocol):
 
     def user_of(self, token: str, audiences: tuple[str, ...] = ()) -> User | None: ...
 
+    def audiences_of(self, token: str) -> tuple[str, ...]: ...
+
 
 class Authenticator:
     """Headers -> User."""
@@ -54,9 +58,18 @@ class Authenticator:
         self.anonymous, self._accounts = anonymous, accounts
         self.users = {entry.token: User(entry.name, entry.uid, (*entry.groups, AUTHENTICATED)) for entry in tokens}
 
-    def user_of(self, token: str, audiences: tuple[str, ...] = ()) -> User | None:
+    def user_of(self, token: str) -> User | None:
         """Who a bearer token stands for: the token file first, then service accounts."""
-        return self.users.get(token) or self._accounts.user_of(token, audiences)
+        return self.users.get(token) or self._accounts.user_of(token)
+
+    def reviewed(self, token: str, audiences: tuple[str, ...]) -> tuple[User, list[str]] | None:
+        """(who a token stands for, for which of the audiences): a token of the file is for the API server."""
+        wanted = audiences or (ISSUER,)
+        static = self.users.get(token)
+        user = static or self._accounts.user_of(token, wanted)
+        meant = (ISSUER,) if static else self._accounts.audiences_of(token)
+        shared = [audience for audience in meant if audience in wanted]
+        return (user, shared) if user is not None and shared else None
 
     def authenticate(self, headers: dict[bytes, bytes], certificate: str = "") -> User:
         """Raises 401 for a bad bearer token; a header of another scheme counts as none (403 follows). `certificate` is

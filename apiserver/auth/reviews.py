@@ -152,14 +152,12 @@ def token_review(request: Request, obj: Object) -> None:
     token = spec.get("token", "")
     if not token:
         raise errors.bad_request("token is required for TokenReview in authentication")
-    user = request.server.authenticator.user_of(token, tuple(spec.get("audiences") or ()))
-    if user is None:
+    found = request.server.authenticator.reviewed(token, tuple(spec.get("audiences") or ()))
+    if found is None:
         obj["status"] = {"user": {}, "error": "[invalid bearer token, token lookup failed]"}
         return
-    obj["status"] = {"authenticated": True, "user": user_info(user)}
-    audiences = spec.get("audiences")
-    if audiences:
-        obj["status"]["audiences"] = audiences
+    user, audiences = found
+    obj["status"] = {"authenticated": True, "user": user_info(user), "audiences": audiences}
 
 
 REVIEWS: dict[str, Callable[[Any, Object], None]] = {

@@ -7,12 +7,15 @@ import hashlib
 import secrets
 import time
 import uuid
+from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
 from apiserver import errors, writeoptions
+from apiserver.auth.authentication import ISSUER
 from apiserver.body import read_object
 from apiserver.field import FieldError, invalid
 from apiserver.handlers import read
@@ -28,8 +31,12 @@ if TYPE_CHECKING:
     from apiserver.request import Request, Response
     from apiserver.server import App
 
-ISSUER = "https://kubernetes.default.svc"
 DEFAULT_SECONDS, LEAST, MOST = 3600, 600, 1 << 32
+EXTENDED_FROM, EXTENDED_TO = 3607, 365 * 86400
+"""What the kubelet asks for when it projects a token, and how long such a token is good for all the same: programs that
+read their token once go on (KEP-1205, "safe rollout")."""
+LEEWAY = 60
+"""Seconds that a token survives the deletion mark of what it is bound to."""
 TOKEN_REQUEST = Kind("authentication.k8s.io", "v1", "TokenRequest", "tokenrequests", True)
 GROUPS = ("system:serviceaccounts",)
 
@@ -130,18 +137,30 @@ class ServiceAccountTokens:
         extra = {"authentication.kubernetes.io/credential-id": (f"JTI={claims['jti']}",)}
         for kind, plural in (("pod", "pods"), ("secret", "secrets"), ("node", "nodes")):
             bound = about.get(kind)
-            if bound and not self._alive(plural, "" if kind == "node" else namespace, bound):
+            binds = kind != "node" or "pod" not in about  # a pod's node is told for information
+            if bound and binds and not self._alive(plural, "" if kind == "node" else namespace, bound):
                 return None
             if bound and kind != "secret":
                 extra[f"authentication.kubernetes.io/{kind}-name"] = (bound["name"],)
-                extra[f"authentication.kubernetes.io/{kind}-uid"] = (bound.get("uid", ""),)
+                if bound.get("uid"):
+                    extra[f"authentication.kubernetes.io/{kind}-uid"] = (bound["uid"],)
         groups = (*GROUPS, f"{GROUPS[0]}:{namespace}", "system:authenticated")
         name = f"system:serviceaccount:{namespace}:{account['name']}"
         return User(name, account["uid"], groups, extra)
 
+    def audiences_of(self, token: str) -> tuple[str, ...]:
+        """Whom a token is for; empty for one that is not ours."""
+        claims = self._claims(token) if token.count(".") == 2 else None
+        return tuple((claims or {}).get("aud") or ())
+
     def _alive(self, resource: str, namespace: str, reference: Object) -> bool:
         record = self._app.store.get(Key(resource, namespace, reference["name"]))
-        return record is not None and record.uid == reference.get("uid", record.uid)
+        if record is None or record.uid != reference.get("uid", record.uid):
+            return False
+        if b'"deletionTimestamp"' not in record.data:
+            return True
+        marked = orjson.loads(record.data)["metadata"].get("deletionTimestamp")
+        return not marked or datetime.fromisoformat(marked).timestamp() > time.time() - LEEWAY
 
 
 async def create_token(request: Request) -> Response:
@@ -193,17 +212,18 @@ def _faults(seconds: int) -> list[FieldError]:
     return []
 
 
-_BOUND = {("v1", "Pod"): "pods", ("v1", "Secret"): "secrets", ("v1", "Node"): "nodes"}
+_BOUND = {"Pod": "pods", "Secret": "secrets", "Node": "nodes"}
 
 
-def _bound(request: Request, reference: Object | None) -> tuple[str, Object] | None:
-    """(claim name, {name, uid}) of the object that the token is bound to. Raises 404, 409."""
+def _bound(request: Request, reference: Object | None) -> Object:
+    """The claims of the object that the token is bound to: kind -> {name, uid}. Raises 400, 404, 409."""
     if not reference:
-        return None
+        return {}
     kind, name = reference.get("kind", ""), reference.get("name", "")
-    plural = _BOUND.get((reference.get("apiVersion", ""), kind))
+    group, _, version = reference.get("apiVersion", "").rpartition("/")
+    plural = _BOUND.get(kind) if not group else None
     if plural is None:
-        raise errors.bad_request(f"cannot bind token for serviceaccount to object type {kind}")
+        raise errors.bad_request(f"cannot bind token to object of type {group}/{version}, Kind={kind}")
     namespace = "" if kind == "Node" else request.info.namespace
     record = request.server.store.get(Key(plural, namespace, name))
     target = request.server.registry.find("", "v1", plural)
@@ -216,24 +236,40 @@ def _bound(request: Request, reference: Object | None) -> tuple[str, Object] | N
             f"the UID in the bound object reference ({uid}) does not match the UID in record. "
             "The object might have been deleted and then recreated"
         )
-        raise errors.conflict(target, name, why)
-    return kind.lower(), {"name": name, "uid": record.uid}
+        raise errors.conflict(replace(target, plural=target.kind), name, why)
+    bound: Object = {kind.lower(): {"name": name, "uid": record.uid}}
+    return {**bound, **_place(request, orjson.loads(record.data)["spec"])} if kind == "Pod" else bound
+
+
+def _place(request: Request, pod: Object) -> Object:
+    """The claim of a pod's node. Raises 400 for a pod of another account."""
+    account, node = pod.get("serviceAccountName", ""), pod.get("nodeName")
+    if account != request.info.name:
+        raise errors.bad_request(
+            f'cannot bind token for serviceaccount "{request.info.name}" to pod running with serviceaccount "{account}"'
+        )
+    record = request.server.store.get(Key("nodes", "", node)) if node else None
+    if not node:
+        return {}
+    return {"node": {"name": node, "uid": record.uid} if record is not None else {"name": node}}
 
 
 def issue(
-    app: App, account: Object, audiences: list[str], seconds: int, bound: tuple[str, Any] | None = None
+    app: App, account: Object, audiences: list[str], seconds: int, bound: Object | None = None
 ) -> tuple[str, int]:
-    """(a token for a service account, when it expires)."""
+    """(a token for a service account, when its holder should have a new one)."""
     metadata, now = account["metadata"], int(time.time())
     about: Object = {
         "namespace": metadata["namespace"],
         "serviceaccount": {"name": metadata["name"], "uid": metadata["uid"]},
     }
-    if bound is not None:
-        about[bound[0]] = bound[1]
+    about |= bound or {}
+    extended = seconds == EXTENDED_FROM and audiences == [ISSUER]
+    if extended:
+        about["warnafter"] = now + seconds
     claims = {
         "aud": audiences,
-        "exp": now + seconds,
+        "exp": now + (EXTENDED_TO if extended else seconds),
         "iat": now,
         "iss": ISSUER,
         "jti": str(uuid.UUID(bytes=secrets.token_bytes(16), version=4)),
