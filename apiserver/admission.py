@@ -120,9 +120,7 @@ def plugins() -> list[Plugin]:
         PodTopologyLabels,
         RuntimeClass,
     )
-    from apiserver.dynamicadmission.mutatingpolicies import MutatingAdmissionPolicy
-    from apiserver.dynamicadmission.validatingpolicies import ValidatingAdmissionPolicy
-    from apiserver.dynamicadmission.webhooks import MutatingAdmissionWebhook, ValidatingAdmissionWebhook
+    from apiserver.dynamicadmission.ondemand import OnDemand
     from apiserver.podadmission import (
         DefaultTolerationSeconds,
         PodSecurity,
@@ -156,9 +154,9 @@ def plugins() -> list[Plugin]:
         DefaultIngressClass(),
         PodTopologyLabels(),
         PrivilegeEscalation(),
-        MutatingAdmissionPolicy(),
-        MutatingAdmissionWebhook(),
-        ValidatingAdmissionPolicy(),
-        ValidatingAdmissionWebhook(),
+        OnDemand("MutatingAdmissionPolicy", "mutatingpolicies", "mutatingadmissionpolicies"),
+        OnDemand("MutatingAdmissionWebhook", "webhooks", "mutatingwebhookconfigurations"),
+        OnDemand("ValidatingAdmissionPolicy", "validatingpolicies", "validatingadmissionpolicies"),
+        OnDemand("ValidatingAdmissionWebhook", "webhooks", "validatingwebhookconfigurations"),
         ResourceQuota(),
     ]

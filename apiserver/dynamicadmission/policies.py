@@ -11,6 +11,7 @@ from apiserver.dynamicadmission.attributes import Attributes, converted, request
 from apiserver.dynamicadmission.authorizer import admitting, variable
 from apiserver.dynamicadmission.expressions import EvaluationFailed, composed
 from apiserver.kinds.kind import Kind, Object
+from apiserver.schema.cel_values import OUT_OF_BUDGET
 from miniplane.apimachinery.selectors import LabelSelector, from_object
 from miniplane.apimachinery.status import StatusError
 
@@ -169,7 +170,7 @@ class Evaluation:
         self.data["variables"] = self._variables
         for stated in invocation.policy.spec.get("variables") or ():
             try:
-                self._variables[stated["name"]] = self.value(stated["expression"])
+                self._variables[stated["name"]] = _bounded(self.value(stated["expression"]))
             except EvaluationFailed as error:
                 self._broken[stated["name"]] = str(error)
 
@@ -197,6 +198,29 @@ class Evaluation:
         if failures:
             raise failures[0]
         return True
+
+
+VARIABLE_LIMIT = 10_000_000
+
+
+def _bounded(value: Any) -> Any:
+    """A variable's value, unless it is so large that a chain of variables could use up the memory."""
+    if _weight(value, VARIABLE_LIMIT) > VARIABLE_LIMIT:
+        raise EvaluationFailed(OUT_OF_BUDGET)
+    return value
+
+
+def _weight(value: Any, limit: int) -> int:
+    """Characters and items; no more is counted than `limit` and one step."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    found = 1
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for item in items:
+        found += _weight(item, limit - found)
+        if found > limit:
+            break
+    return found
 
 
 def _data(invocation: Invocation, attributes: Attributes) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def escape(name: str) -> str | None:
     return found if re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", found) else None
 
 
-_EXTENSIONS = ("Strings", "Optional", "Math", "Bindings", "Encoders")
+_EXTENSIONS = ("Strings", "Optional", "Math")
+"""Those that Kubernetes has; `cel.bind`, which it has not, would let a short expression make an endless text."""
 
 
 def module() -> Any:

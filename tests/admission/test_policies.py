@@ -122,6 +122,15 @@ def test_parameters(plane: Plane, namespace: str, register: Register) -> None:
     assert create(plane, namespace, "limits", a="1", b="2")[0] == 201
 
 
+def test_variables_that_grow_without_end(plane: Plane, namespace: str, register: Register) -> None:
+    first = {"name": "v0", "expression": "'x'"}
+    chain = [{"name": f"v{n}", "expression": " + ".join([f"variables.v{n - 1}"] * 10)} for n in range(1, 30)]
+    validating(register, namespace, variables=[first, *chain], validations=[{"expression": "variables.v29 != ''"}])
+    status, answer = create(plane, namespace)
+    assert status == 422
+    assert "operation cancelled: actual cost limit exceeded" in answer["message"]
+
+
 def test_warnings_instead_of_denials(plane: Plane, namespace: str, register: Register) -> None:
     validations = [{"expression": "false", "message": "better not"}]
     validating(register, namespace, bound={"validationActions": ["Warn", "Audit"]}, validations=validations)

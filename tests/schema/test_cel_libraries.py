@@ -27,9 +27,9 @@ url('https://h:80/x/y?a=1&a=2').getQuery() == {'a': ['1', '2']} && url('https://
 [1, 2, 1].indexOf(2) == 1 && [1, 2, 1].lastIndexOf(1) == 2 && [1, 1, 2].distinct() == [1, 2]
 [1, [2, [3]]].flatten() == [1, 2, [3]] && [1, 2, 3].slice(1, 2) == [2] && lists.range(2) == [0, 1]
 sets.contains([1, 2], [1]) && sets.equivalent([1, 2], [2, 1, 1]) && !sets.intersects([1], [2])
-object.?missing.orValue(1) == 1 && object[?'a'].hasValue() && cel.bind(x, 2, x * x) == 4
+object.?missing.orValue(1) == 1 && object[?'a'].hasValue()
 'a,b'.split(',') == ['a', 'b'] && '%s-%d'.format(['x', 1]) == 'x-1' && 'abc'.matches('^a.c$')
-math.greatest(1, 2) == 2 && base64.encode(b'x') == 'eA==' && jsonpatch.escapeKey('a/b~') == 'a~1b~0'
+math.greatest(1, 2) == 2 && jsonpatch.escapeKey('a/b~') == 'a~1b~0'
 """.strip().splitlines()
 
 
@@ -58,7 +58,9 @@ def test_what_cannot_be_evaluated(text: str, why: str) -> None:
     assert str(failure.value).startswith(why)
 
 
-@pytest.mark.parametrize("text", ["'a'.find('a')", "format.named('dns1123Label')", "nosuch(1)", "other == 1"])
+@pytest.mark.parametrize(
+    "text", ["'a'.find('a')", "format.named('dns1123Label')", "nosuch(1)", "other == 1", "cel.bind(x, 1, x)"]
+)
 def test_what_is_refused_when_written(text: str) -> None:
     with pytest.raises(ValueError, match="undeclared reference"):
         Expression(text, ("object",))
