@@ -29,6 +29,7 @@ from apiserver.negotiation import PLAIN, negotiate
 from apiserver.registry import Registry
 from apiserver.request import ClientGone, Message, Receive, Request, Response, Send
 from apiserver.storage.store import Store
+from apiserver.storage.types import Unavailable
 from apiserver.tlsextension import client_certificate
 from apiserver.webhookclient import WebhookClient
 from miniplane.apimachinery.status import StatusError
@@ -139,7 +140,6 @@ class App:
 
     async def _exchange(self, exchange: Exchange, receive: Receive, send: Send) -> None:
         """Answer one request, whatever becomes of it."""
-        method = exchange.scope["method"]
         try:
             answer = await self._answer(exchange, receive, send)
             if answer is None:
@@ -149,17 +149,23 @@ class App:
             answer = status_response(error, exchange.header(b"accept"))
         except TooManyRequests:
             answer = TOO_MANY
+        except Unavailable as error:
+            exchange.failure = errors.unavailable(str(error))
+            answer = status_response(exchange.failure, exchange.header(b"accept"))
         except ClientGone:
             return
         except Exception:
-            fields = {"audit-ID": exchange.audit_id.decode("latin-1")}
-            log.exception("%s %s", method, exchange.uri, extra={"fields": fields})
+            _log_fault(exchange)
             exchange.failure = errors.internal("the server has an error of its own; see its log")
             answer = status_response(exchange.failure, "")
         exchange.status = answer.status
         if answer.stream is not None and self.audit is not None:
             self.audit.started(exchange)
-        await _send(answer, exchange, receive, send)
+        try:
+            await _send(answer, exchange, receive, send)
+        except Exception:
+            _log_fault(exchange)
+            raise
 
     async def _answer(self, exchange: Exchange, receive: Receive, send: Send) -> Response | None:
         """The answer, or None where the non-resource application has sent it."""
@@ -290,6 +296,12 @@ def _unpublished(kind: Kind, accept: bytes) -> bool:
     from apiserver.protobuf.codec import supported
 
     return not supported(kind.api_version, kind.kind)
+
+
+def _log_fault(exchange: Exchange) -> None:
+    """The exception at hand is a fault of ours: with the id that the client has got, it can be found."""
+    fields = {"audit-ID": exchange.audit_id.decode("latin-1")}
+    log.exception("%s %s", exchange.scope["method"], exchange.uri, extra={"fields": fields})
 
 
 async def _send(answer: Response, exchange: Exchange, receive: Receive, send: Send) -> None:

@@ -21,7 +21,7 @@ from apiserver.listoptions import ListOptions
 from apiserver.negotiation import JSON, PLAIN, PROTOBUF, Output
 from apiserver.request import Response
 from apiserver.schema.decode import decode as zero_values
-from apiserver.storage.types import Compacted, EventType, Record
+from apiserver.storage.types import Compacted, EventType, Record, Unavailable
 from apiserver.storage.watch import Watcher
 from miniplane.apimachinery.selectors import FieldSelector, LabelSelector
 
@@ -133,11 +133,14 @@ class _Stream:
     async def run(self) -> AsyncIterator[bytes]:
         store, kind = self.request.server.store, self.request.kind
         namespace = self.request.info.namespace if kind.namespaced else ""
-        await store.consistent()
         try:
+            await store.consistent()
             watcher = await self.subscribe(namespace)
         except Compacted as error:
             yield self.error(errors.expired(f"too old resource version: {error.revision} ({error.oldest})"))
+            return
+        except Unavailable as error:
+            yield self.error(errors.unavailable(str(error)))
             return
         try:
             if self.since is None:

@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from apiserver.storage import log, migrate, tables
@@ -135,7 +134,7 @@ class Store:
     async def open(cls, url: str, *, watch_history: WatchHistory | None = None) -> Store:
         """Open (and create or migrate) a database and load it.
 
-        Raises NewerDatabase, or OSError / SQLAlchemyError where it cannot be opened or written.
+        Raises NewerDatabase, Unavailable for a damaged row, OSError / SQLAlchemyError where it cannot be opened.
         """
         sys.setswitchinterval(SWITCH_INTERVAL)
         engine = open_engine(url)
@@ -143,6 +142,9 @@ class Store:
             await asyncio.to_thread(migrate.prepare, engine)
             store = cls(engine, asyncio.get_running_loop(), watch_history or WatchHistory())
             await asyncio.to_thread(store._load)
+        except ValueError as error:
+            engine.dispose()
+            raise Unavailable(f"a row is damaged: {error}") from error
         except BaseException:
             engine.dispose()
             raise
@@ -311,7 +313,7 @@ class Store:
         try:
             async with asyncio.timeout(seconds):
                 value = await self._in_writer(lambda connection: connection.execute(position).scalar_one())
-        except (TimeoutError, OSError, SQLAlchemyError):
+        except (TimeoutError, Unavailable):
             return None
         return max(int(value) - self.revision, 0)
 

@@ -124,6 +124,9 @@ class Writer:
         try:
             result: Any = task.run(connection)
             connection.rollback()
+        except (SQLAlchemyError, OSError) as error:
+            self._rollback(connection, _Plan())
+            result = Unavailable(f"the database refused the read: {reason(error)}")
         except Exception as error:
             connection.rollback()
             result = error
@@ -142,7 +145,7 @@ class Writer:
             self._rollback(connection, plan)
             self._failed(error)
             answers = [
-                (group.done, Unavailable(f"the database refused the write: {_reason(error)}")) for group in groups
+                (group.done, Unavailable(f"the database refused the write: {reason(error)}")) for group in groups
             ]
         else:
             self._bounds.add(self.revision, len(plan.events), log.sizes(plan.events), int(time.time()))
@@ -157,7 +160,7 @@ class Writer:
     def _failed(self, error: BaseException) -> None:
         """Told once, not for every write: nobody is helped by a log that fills the disk as well."""
         if not self._failing:
-            logger.error("the database refuses writes: %s", _reason(error))
+            logger.error("the database refuses writes: %s", reason(error))
         self._failing = True
         self.failures += 1
 
@@ -332,5 +335,6 @@ class Writer:
                 return
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """The first line of what the database says."""
     return next(iter(str(getattr(error, "orig", None) or error).splitlines()), type(error).__name__)
