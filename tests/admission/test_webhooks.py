@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -256,6 +259,71 @@ def test_through_a_service(plane: Plane, namespace: str, webhook: Webhook, regis
     part["endpoints"] = [{"addresses": ["10.255.0.1"], "conditions": {"ready": False}}]
     register("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", part)
     assert create(plane, namespace)[1]["message"].endswith(prefix + 'no endpoints available for service "hook"')
+
+
+def test_a_slow_webhook_holds_up_its_own_request_only(
+    plane: Plane, namespace: str, webhook: Webhook, register: Register
+) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        asked.set()
+        go_on.wait(30)
+        return {"allowed": True}
+
+    webhook.answer = answer
+    register(VALIDATING, configuration(namespace, hook(webhook.config(), namespace, timeoutSeconds=30)))
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(create, plane, namespace)
+        assert asked.wait(30)
+        assert plane.request("POST", f"/api/v1/namespaces/{namespace}/secrets", {"metadata": {"name": "s"}})[0] == 201
+        assert not slow.done()
+        go_on.set()
+        assert slow.result()[0] == 201
+
+
+def test_a_webhook_that_takes_too_long(plane: Plane, namespace: str, webhook: Webhook, register: Register) -> None:
+    over = threading.Event()
+
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        over.wait(30)
+        return {"allowed": True}
+
+    webhook.answer = answer
+    register(VALIDATING, configuration(namespace, hook(webhook.config(), namespace, timeoutSeconds=1)))
+    status, found = create(plane, namespace)
+    over.set()
+    why = f'Post "{webhook.config()["url"]}?timeout=1s": context deadline exceeded'
+    text = f'Internal error occurred: failed calling webhook "h.example.com": failed to call webhook: {why}'
+    assert (status, found["message"]) == (500, text)
+
+
+def own_address() -> str:
+    """An address of this machine that is none of the loopback interface; "" where it has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            return ""
+        found = str(probe.getsockname()[0])
+    return "" if found.startswith("127.") else found
+
+
+@pytest.mark.skipif(not own_address(), reason="endpoints may not be loopback addresses, and this machine has no other")
+def test_a_service_with_endpoints(plane: Plane, namespace: str, webhook: Webhook, register: Register) -> None:
+    config = {"service": {"namespace": "default", "name": "hook", "path": "/x"}, "caBundle": webhook.bundle}
+    register("/api/v1/namespaces/default/services", {"metadata": {"name": "hook"}, "spec": {"ports": [{"port": 443}]}})
+    part = {
+        "metadata": {"name": "hook-1", "labels": {"kubernetes.io/service-name": "hook"}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [own_address()]}],
+        "ports": [{"name": "", "port": webhook.port}],
+    }
+    register("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", part)
+    register(VALIDATING, configuration(namespace, hook(config, namespace)))
+    status, answer = create(plane, namespace)
+    assert status == 201, answer["message"]
+    assert webhook.paths == ["/x?timeout=10s"]
 
 
 def test_registrations_that_make_no_sense(plane: Plane) -> None:
