@@ -27,6 +27,7 @@ from apiserver.kinds.kind import Kind, Object, User, subresource
 from apiserver.metrics import READ_ONLY, RequestMetrics, labels_of
 from apiserver.negotiation import PLAIN, negotiate
 from apiserver.registry import Registry
+from apiserver.repair import Repair
 from apiserver.request import ClientGone, Message, Receive, Request, Response, Send
 from apiserver.storage.store import Store
 from apiserver.storage.types import Unavailable
@@ -79,6 +80,7 @@ class App:
         self.webhook_client = WebhookClient(self.cluster)
         self.custom = CustomResources(self)
         self.aggregation = Aggregation(self)
+        self.repair = Repair(self)
         self.metrics = RequestMetrics()
         self.flow = FlowControl(options.max_requests_inflight, options.max_mutating_requests_inflight)
         self.audit: AuditLog | None = None
@@ -383,6 +385,7 @@ async def create(options: Options) -> App:
     await bootstrap(app)
     app.custom.start()
     app.aggregation.start()
+    app.repair.start()
     return app
 
 

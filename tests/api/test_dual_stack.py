@@ -165,6 +165,22 @@ def test_further_service_cidrs_give_addresses(dual: Plane) -> None:
     dual.request("DELETE", services("far"))
 
 
+def test_what_is_the_servers_own_comes_back(dual: Plane) -> None:
+    address = created(dual, "kept")["clusterIP"]
+    before = dual.get(f"{ADDRESSES}/{address}")["metadata"]["uid"]
+    assert dual.request("DELETE", f"{ADDRESSES}/{address}")[0] == 200
+    again = dual.eventually(f"{ADDRESSES}/{address}", lambda found: found["metadata"]["uid"] != before)
+    assert again["spec"]["parentRef"] == {"namespace": "default", "name": "kept", "resource": "services"}
+    dual.request("DELETE", services("kept"))
+    assert address not in held(dual)
+    finalizers = {"metadata": {"finalizers": None}}
+    uid = dual.get(f"{CIDRS}/kubernetes")["metadata"]["uid"]
+    assert dual.request("DELETE", f"{CIDRS}/kubernetes")[0] == 200
+    dual.request("PATCH", f"{CIDRS}/kubernetes", finalizers, **MERGE)
+    restored = dual.eventually(f"{CIDRS}/kubernetes", lambda found: found["metadata"]["uid"] != uid)
+    assert restored["spec"]["cidrs"] == RANGES.split(",")
+
+
 def test_a_full_range_goes_on_in_the_next_one(start_plane: Any) -> None:
     plane = start_plane("--service-cluster-ip-range", "10.7.0.0/30", "--nodes", "0", "--no-controllers")
     assert created(plane, "last")["clusterIP"] == "10.7.0.2"
