@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from apiserver import errors
 from apiserver.admission import Plugin
 from apiserver.encoding import decode
 from apiserver.kinds.kind import Context, Kind, Object
-from apiserver.storage.types import Key, Record
+from apiserver.quotausage import QuotaUsage
+from apiserver.storage.types import Key
 from miniplane.apimachinery.quantity import ZERO, Quantity
-from miniplane.apimachinery.quota import COMPUTE, Amounts, add, in_scope, pod_amounts, usage
+from miniplane.apimachinery.quota import COMPUTE, Amounts, in_scope, pod_amounts, usage
 
 if TYPE_CHECKING:
     from apiserver.request import Request
-    from apiserver.storage.store import Store
 
 ANNOTATION = "kubernetes.io/limit-ranger"
 Stated = Mapping[str, str]
@@ -115,6 +114,7 @@ class ResourceQuota(Plugin):
     object. Use is counted from the objects that are there: no controller has to run for the bound to hold."""
 
     name = "ResourceQuota"
+    _usage: QuotaUsage | None = None
 
     async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         if not kind.namespaced or kind.resource == "events" or not _counts(kind, old is None, context.subresource):
@@ -124,7 +124,8 @@ class ResourceQuota(Plugin):
             _check_specified(quota, kind, obj)
         if quotas:
             names = [quota["metadata"]["name"] for quota in quotas]
-            context.companions.append(lambda: _charges(request, kind, obj, old, names))
+            counted = self._usage = self._usage or QuotaUsage(request.server.store)
+            context.companions.append(lambda: _charges(request, counted, kind, obj, old, names))
 
 
 def _counts(kind: Kind, creates: bool, subresource: str) -> bool:
@@ -163,7 +164,7 @@ def _check_specified(quota: Object, kind: Kind, obj: Object) -> None:
 
 
 def _charges(
-    request: Request, kind: Kind, obj: Object, old: Object | None, names: Iterable[str]
+    request: Request, counted: QuotaUsage, kind: Kind, obj: Object, old: Object | None, names: Iterable[str]
 ) -> list[tuple[str, Object]]:
     """The quotas with what `obj` uses added to `status.used`. Raises 403 where one has no room; quotas that are gone do
     not count."""
@@ -172,7 +173,7 @@ def _charges(
     for name in names:
         record = store.get(Key("resourcequotas", obj["metadata"]["namespace"], name))
         quota = decode(record) if record is not None else None
-        used = _used_with(store, kind, obj, old, quota) if quota is not None else {}
+        used = _used_with(counted, kind, obj, old, quota) if quota is not None else {}
         if quota is not None and used:
             shown = {item: amount.canonical() for item, amount in used.items()}
             status = quota.setdefault("status", {})
@@ -181,14 +182,14 @@ def _charges(
     return charged
 
 
-def _used_with(store: Store, kind: Kind, obj: Object, old: Object | None, quota: Object) -> Amounts:
+def _used_with(counted: QuotaUsage, kind: Kind, obj: Object, old: Object | None, quota: Object) -> Amounts:
     """What is used once `obj` is stored, of what it changes. Raises 403."""
     hard = quota["spec"].get("hard") or {}
     before = usage(kind.resource, old) if old is not None else {}
     wanted = usage(kind.resource, obj)
     asked = {item: wanted.get(item, ZERO) - before.get(item, ZERO) for item in {*wanted, *before} if item in hard}
     asked = {item: amount for item, amount in asked.items() if amount != ZERO}
-    used = _used(store, kind, quota) if asked else {}
+    used = counted.of(kind.resource, quota["metadata"]["namespace"], quota) if asked else {}
     total = {item: used.get(item, ZERO) + amount for item, amount in asked.items()}
     over = sorted(item for item in asked if asked[item] > ZERO and total[item] > Quantity.parse(hard[item]))
     if over:
@@ -202,19 +203,3 @@ def _used_with(store: Store, kind: Kind, obj: Object, old: Object | None, quota:
 
 def _shown(amounts: Amounts, names: Iterable[str]) -> str:
     return ",".join(f"{item}={amounts.get(item, ZERO).canonical()}" for item in names)
-
-
-def _used(store: Store, kind: Kind, quota: Object) -> Amounts:
-    """What the stored objects of a kind use of a quota."""
-    total: Amounts = {}
-    scoped = bool(quota["spec"].get("scopes") or quota["spec"].get("scopeSelector"))
-    for record in store.list(kind.resource, quota["metadata"]["namespace"]):
-        if not scoped or in_scope(quota, kind.resource, decode(record)):
-            add(total, _stored_usage(record))
-    return total
-
-
-@lru_cache(maxsize=16384)
-def _stored_usage(record: Record) -> Amounts:
-    """Records never change, so each is decoded once however many objects are created beside it."""
-    return usage(record.key.resource, decode(record))

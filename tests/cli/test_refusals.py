@@ -34,6 +34,8 @@ def refused(*arguments: str) -> str:
         (("--bind", "0.0.0.0"), "say --token or --token-auth-file"),
         (("--token", "two words"), "without spaces"),
         (("--token-auth-file", "/nowhere/tokens.csv"), "No such file"),
+        (("--client-ca-file", "/nowhere/ca.crt"), "No such file"),
+        (("--client-ca-file", "pyproject.toml"), "want certificates in PEM form"),
         (("--watch-history", "1 parsec"), "--watch-history"),
         (("--nodes", "-1"), "--nodes -1"),
         (("--admission", "Nonsense"), "Nonsense"),
