@@ -1,4 +1,5 @@
-"""What is there before the first request: namespaces, the `kubernetes` Service, the default ServiceCIDR, RBAC roles."""
+"""What is there before the first request: namespaces, the `kubernetes` Service, the default ServiceCIDR, RBAC roles,
+flow schemas and priority classes."""
 
 from __future__ import annotations
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 NAMESPACES = ("kube-system", "kube-public", "kube-node-lease", "default")
 BATCH = 200
+FLOW_CONTROL_V1 = 29
+"""The first minor with flow control in v1."""
 
 
 async def bootstrap(app: App) -> None:
@@ -23,6 +26,7 @@ async def bootstrap(app: App) -> None:
     wanted: list[Object] = [_namespace(name) for name in NAMESPACES]
     wanted += _service_objects(app)
     wanted += default_roles()
+    wanted += _policies(app)
     missing = []
     for obj in wanted:
         group, _, version = obj["apiVersion"].rpartition("/")
@@ -54,6 +58,15 @@ def _write(app: App, kind: Kind, obj: Object) -> Write:
 
         obj = {**decode(obj, schema), "apiVersion": obj["apiVersion"], "kind": obj["kind"]}
     return write_of(kind, obj, 0, kind.strategy.claims(obj))
+
+
+def _policies(app: App) -> list[Object]:
+    """System priority classes, and flow schemas where this minor serves them."""
+    from apiserver.kinds.flowcontrol_objects import default_objects
+    from apiserver.kinds.scheduling import system_classes
+
+    flows = default_objects(app.now()) if app.options.kubernetes_minor >= FLOW_CONTROL_V1 else []
+    return system_classes() + flows
 
 
 def _namespace(name: str) -> Object:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from apiserver import errors
 from apiserver.admission import Plugin
 from apiserver.kinds.kind import Context, Kind, Object
+from apiserver.kinds.scheduling import SYSTEM
 
 if TYPE_CHECKING:
     from apiserver.request import Request
 
-SYSTEM_PRIORITIES = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
 NOT_READY, UNREACHABLE = "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"
 TOLERATION_SECONDS = 300
 
@@ -36,26 +36,22 @@ class Priority(Plugin):
             return
         wanted = spec.get("priorityClassName", "")
         value, policy = self._resolve(kind, obj, wanted, context)
-        stated = spec.get("priority")
-        if stated is not None and stated != value:
-            why = (
-                f"the integer value of priority ({stated}) must not be provided in pod spec; "
-                f"priority admission controller computed {value} from the given PriorityClass name"
-            )
-            raise errors.forbidden_object(kind, obj["metadata"].get("name", ""), why)
-        spec["priority"] = value
-        chosen = spec.get("preemptionPolicy")
-        if chosen is not None and chosen != policy:
-            why = (
-                f"the string value of PreemptionPolicy ({chosen}) must not be provided in pod spec; "
-                f"priority admission controller computed {policy} from the given PriorityClass name"
-            )
-            raise errors.forbidden_object(kind, obj["metadata"].get("name", ""), why)
-        spec["preemptionPolicy"] = policy
+        for field, what, found in (
+            ("priority", "integer value of priority", value),
+            ("preemptionPolicy", "string value of PreemptionPolicy", policy),
+        ):
+            stated = spec.get(field)
+            if stated is not None and stated != found:
+                why = (
+                    f"the {what} ({stated}) must not be provided in pod spec; "
+                    f"priority admission controller computed {found} from the given PriorityClass name"
+                )
+                raise errors.forbidden_object(kind, obj["metadata"].get("name", ""), why)
+            spec[field] = found
 
     def _resolve(self, kind: Kind, obj: Object, wanted: str, context: Context) -> tuple[int, str]:
-        if wanted in SYSTEM_PRIORITIES:
-            return SYSTEM_PRIORITIES[wanted], "PreemptLowerPriority"
+        if wanted in SYSTEM:
+            return SYSTEM[wanted][0], "PreemptLowerPriority"
         classes = context.cluster.list("priorityclasses.scheduling.k8s.io")
         if not wanted:
             defaults = [item for item in classes if item.get("globalDefault")]

@@ -46,7 +46,7 @@ _VALUE_TEXT = (
 )
 
 
-def _regex_error(message: str, pattern: str, *examples: str) -> str:
+def regex_error(message: str, pattern: str, *examples: str) -> str:
     if not examples:
         return f"{message} (regex used for validation is '{pattern}')"
     shown = ",  or ".join(f"'{example}'" for example in examples)
@@ -62,7 +62,7 @@ def _name(value: str, limit: int, pattern: str, text: str, examples: tuple[str, 
         value = value[:-1] + "a"  # what a generated name may look like
     found = [max_length(limit)] if len(value) > limit else []
     if not re.fullmatch(pattern, value):
-        found.append(_regex_error(text, pattern, *examples))
+        found.append(regex_error(text, pattern, *examples))
     return found
 
 
@@ -82,7 +82,7 @@ def qualified_name(value: str) -> list[str]:
     """A label or annotation key: an optional DNS prefix and a name."""
     parts = value.split("/")
     if len(parts) > 2:
-        text = "a valid label key " + _regex_error(_NAME_PART, QUALIFIED, "MyName", "my.name", "123-abc")
+        text = "a valid label key " + regex_error(_NAME_PART, QUALIFIED, "MyName", "my.name", "123-abc")
         return [text + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
     found: list[str] = []
     name = parts[-1]
@@ -96,14 +96,14 @@ def qualified_name(value: str) -> list[str]:
     elif len(name) > LABEL_LIMIT:
         found.append(f"name part {max_length(LABEL_LIMIT)}")
     if not re.fullmatch(QUALIFIED, name):
-        found.append("name part " + _regex_error(_NAME_PART, QUALIFIED, "MyName", "my.name", "123-abc"))
+        found.append("name part " + regex_error(_NAME_PART, QUALIFIED, "MyName", "my.name", "123-abc"))
     return found
 
 
 def label_value(value: str) -> list[str]:
     found = ["must be no more than 63 bytes"] if len(value.encode()) > LABEL_LIMIT else []
     if not re.fullmatch(VALUE, value):
-        found.append(_regex_error(_VALUE_TEXT, VALUE, "MyValue", "my_value", "12345"))
+        found.append(regex_error(_VALUE_TEXT, VALUE, "MyValue", "my_value", "12345"))
     return found
 
 
@@ -145,7 +145,7 @@ def config_map_key(value: str) -> list[str]:
     found = [max_length(SUBDOMAIN_LIMIT)] if len(value) > SUBDOMAIN_LIMIT else []
     if not re.fullmatch(_CONFIG_KEY, value):
         text = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
-        found.append(_regex_error(text, _CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))
+        found.append(regex_error(text, _CONFIG_KEY, "key.name", "KEY_NAME", "key-name"))
     elif value == ".":
         found.append("must not be '.'")
     elif value == "..":
@@ -172,7 +172,7 @@ def domain_prefixed_path(value: str, path: str) -> list[FieldError]:
         return [invalid(path, value, 'must be a domain-prefixed path (such as "acme.io/foo")')]
     found = [invalid(path, host, text) for text in dns1123_subdomain(host)]
     if not re.fullmatch(_HTTP_PATH, rest):
-        found.append(invalid(path, rest, _regex_error("Invalid path", _HTTP_PATH)))
+        found.append(invalid(path, rest, regex_error("Invalid path", _HTTP_PATH)))
     return found
 
 
@@ -184,7 +184,7 @@ def wildcard_dns1123_subdomain(value: str) -> list[str]:
             "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist "
             "of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character"
         )
-        found.append(_regex_error(text, pattern, "*.example.com"))
+        found.append(regex_error(text, pattern, "*.example.com"))
     return found
 
 
@@ -192,7 +192,7 @@ def percent(value: str) -> list[str]:
     if re.fullmatch(r"[0-9]+%", value):
         return []
     text = "a valid percent string must be a numeric string followed by an ending '%'"
-    return [_regex_error(text, "[0-9]+%", "1%", "93%")]
+    return [regex_error(text, "[0-9]+%", "1%", "93%")]
 
 
 def labels(values: Mapping[str, str] | None, path: str) -> list[FieldError]:
@@ -288,17 +288,25 @@ def owner_references(references: Any, path: str) -> list[FieldError]:
                 found.append(invalid(f"{at}.{key}", reference.get(key, ""), "must not be empty"))
         if (version, reference.get("kind")) in _BANNED_OWNERS:
             text = f"{version}, Kind={reference['kind']} is disallowed from being an owner"
-            found.append(invalid(at, reference, text))
+            found.append(invalid(at, _in_order(reference), text))
         if reference.get("controller"):
             if controller:
                 why = (
                     'Only one reference can have Controller set to true. Found "true" in references for '
                     f"{controller} and {reference.get('name')}"
                 )
-                found.append(invalid(path, list(references), why))
+                found.append(invalid(path, [_in_order(item) for item in references], why))
             else:
                 controller = reference.get("name", "")
     return found
+
+
+_OWNER_FIELDS = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
+
+
+def _in_order(reference: Mapping[str, Any]) -> dict[str, Any]:
+    """An owner reference with its fields in the order of the Go type."""
+    return {name: reference[name] for name in _OWNER_FIELDS if name in reference}
 
 
 STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})

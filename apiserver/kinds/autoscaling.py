@@ -6,7 +6,7 @@ from typing import Any
 
 from apiserver import validation as rules
 from apiserver.field import FieldError, forbidden, invalid, not_supported, required
-from apiserver.kinds.autoscaling_conversion import convert, cpu
+from apiserver.kinds.autoscaling_conversion import METRICS, convert, cpu
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
 from apiserver.kinds.pods.resources import container_resource_name
 from apiserver.kinds.workload import STATUS_SUBRESOURCE, non_negative
@@ -45,7 +45,8 @@ class AutoscalerStrategy(Strategy):
         spec = obj.setdefault("spec", {})
         spec.setdefault("minReplicas", 1)
         if obj["apiVersion"] != "autoscaling/v2":
-            spec.setdefault("targetCPUUtilizationPercentage", DEFAULT_UTILIZATION)
+            if METRICS not in (obj["metadata"].get("annotations") or {}):
+                spec.setdefault("targetCPUUtilizationPercentage", DEFAULT_UTILIZATION)
             return
         if not spec.get("metrics"):
             spec["metrics"] = [cpu(DEFAULT_UTILIZATION)]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from apiserver.kinds.kind import Column, Kind, Object, Strategy
-from apiserver.kinds.strategies import STATUS_ONLY, Counted, Free
+from apiserver.kinds.device_rules import ClaimStrategy, ClaimTemplateStrategy, DeviceClassStrategy, SliceStrategy
+from apiserver.kinds.kind import Column, Kind, Object
+from apiserver.kinds.strategies import STATUS_ONLY
 from apiserver.kinds.workload_columns import at
 from apiserver.table import AGE
 
@@ -21,26 +22,16 @@ def _claim_state(obj: Object) -> str:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("resource.k8s.io", "v1", "DeviceClass", "deviceclasses", False, Counted(), since=34, columns=(AGE,)),
     Kind(
-        "resource.k8s.io",
-        "v1",
-        "ResourceClaim",
-        "resourceclaims",
-        True,
-        Strategy(),
-        since=34,
-        subresources=STATUS_ONLY,
-        columns=(Column("State", _claim_state), AGE),
+        "resource.k8s.io", "v1", "DeviceClass", "deviceclasses", False, DeviceClassStrategy(), since=34, columns=(AGE,)
     ),
-    Kind("resource.k8s.io", "v1", "DeviceClass", "deviceclasses", False, Counted(), since=34, columns=(AGE,)),
     Kind(
         "resource.k8s.io",
         "v1",
         "ResourceClaim",
         "resourceclaims",
         True,
-        Strategy(),
+        ClaimStrategy(),
         since=34,
         subresources=STATUS_ONLY,
         columns=(Column("State", _claim_state), AGE),
@@ -51,7 +42,7 @@ KINDS: tuple[Kind, ...] = (
         "ResourceClaimTemplate",
         "resourceclaimtemplates",
         True,
-        Free(),
+        ClaimTemplateStrategy(),
         since=34,
         columns=(AGE,),
     ),
@@ -61,7 +52,7 @@ KINDS: tuple[Kind, ...] = (
         "ResourceSlice",
         "resourceslices",
         False,
-        Counted(),
+        SliceStrategy(),
         since=34,
         selectable_fields=("spec.driver", "spec.nodeName"),
         columns=(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from apiserver.kinds.flowcontrol_rules import FlowSchemaStrategy, PriorityLevelStrategy
 from apiserver.kinds.kind import Column, Kind, Object
-from apiserver.kinds.strategies import STATUS_ONLY, WithStatus
+from apiserver.kinds.strategies import STATUS_ONLY
 from apiserver.kinds.workload_columns import at, count
 from apiserver.table import AGE
 
@@ -34,7 +35,7 @@ KINDS: tuple[Kind, ...] = (
         "FlowSchema",
         "flowschemas",
         False,
-        WithStatus(),
+        FlowSchemaStrategy(),
         since=29,
         subresources=STATUS_ONLY,
         columns=(
@@ -51,7 +52,7 @@ KINDS: tuple[Kind, ...] = (
         "PriorityLevelConfiguration",
         "prioritylevelconfigurations",
         False,
-        WithStatus(),
+        PriorityLevelStrategy(),
         since=29,
         subresources=STATUS_ONLY,
         columns=(

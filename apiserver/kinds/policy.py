@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from apiserver.conditions import condition_faults
 from apiserver.field import FieldError, invalid, not_supported
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
-from apiserver.kinds.workload import STATUS_SUBRESOURCE, int_or_percent, over_hundred
+from apiserver.kinds.workload import STATUS_SUBRESOURCE, int_or_percent, non_negative, over_hundred
 from apiserver.kinds.workload_columns import count
 from apiserver.table import AGE
 from apiserver.validation import label_selector
+
+COUNTS = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
 
 
 class BudgetStrategy(Strategy):
@@ -18,8 +21,7 @@ class BudgetStrategy(Strategy):
     has_generation = True
 
     def prepare_for_create(self, obj: Object, context: Context) -> None:
-        zero = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
-        obj["status"] = dict.fromkeys(zero, 0)
+        obj["status"] = dict.fromkeys(COUNTS, 0)
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         spec, found = obj.get("spec") or {}, []
@@ -35,6 +37,11 @@ class BudgetStrategy(Strategy):
             supported = ("AlwaysAllow", "IfHealthyBudget")
             found.append(not_supported("spec.unhealthyPodEvictionPolicy", policy, supported))
         return found
+
+    def validate_status_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
+        status = obj.get("status") or {}
+        found = condition_faults(status.get("conditions") or (), "status.conditions")
+        return found + [fault for name in COUNTS for fault in non_negative(status.get(name), f"status.{name}")]
 
 
 def _go_spec(spec: Object) -> Object:

@@ -5,15 +5,9 @@ from __future__ import annotations
 from apiserver.field import FieldError, invalid, not_supported, required
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
 from apiserver.table import AGE
+from apiserver.validation import path_segment
 
 GROUP = "rbac.authorization.k8s.io"
-
-
-def path_segment(name: str) -> list[str]:
-    """What is wrong with a name as one segment of a URL path (`path.ValidatePathSegmentName`)."""
-    if name in (".", ".."):
-        return [f"may not be '{name}'"]
-    return [f"may not contain '{part}'" for part in ("/", "%") if part in name]
 
 
 class _RbacStrategy(Strategy):

@@ -173,8 +173,10 @@ _ORDER = words(
 _OWN: dict[str, volumes.Check] = {"glusterfs": _glusterfs, "azureFile": _azure_file, "local": _local, "csi": _csi}
 
 
-def volume_spec(spec: Object, path: str = "spec") -> list[FieldError]:
-    """A PersistentVolumeSpec."""
+def volume_spec(spec: Object, path: str = "spec", *, inline: bool = False) -> list[FieldError]:
+    """A PersistentVolumeSpec. `inline`: one of a VolumeAttachment, which is of a CSI driver and says little else."""
+    if inline:
+        return _inline(spec, path)
     modes = spec.get("accessModes") or ()
     found = ([] if modes else [required(f"{path}.accessModes")]) + access_modes(modes, f"{path}.accessModes")
     found += _capacity(spec.get("capacity") or {}, f"{path}.capacity")
@@ -193,6 +195,25 @@ def volume_spec(spec: Object, path: str = "spec") -> list[FieldError]:
     found += _class(spec.get("storageClassName"), f"{path}.storageClassName")
     found += optional_one_of(f"{path}.volumeMode", spec.get("volumeMode"), VOLUME_MODES)
     return found + _attributes(spec, path)
+
+
+_NOT_INLINE = (
+    ("claimRef", "may not be specified in the context of inline volumes"),
+    ("capacity", "may not be specified in the context of inline volumes"),
+    ("csi", "has to be specified in the context of inline volumes"),
+)
+
+
+def _inline(spec: Object, path: str) -> list[FieldError]:
+    modes = spec.get("accessModes") or ()
+    found = [forbidden(f"{path}.{name}", why) for name, why in _NOT_INLINE[:2] if spec.get(name)]
+    if spec.get("csi") is None:
+        found.append(required(f"{path}.csi", _NOT_INLINE[2][1]))
+    found += ([] if modes else [required(f"{path}.accessModes")]) + access_modes(modes, f"{path}.accessModes")
+    for name in ("persistentVolumeReclaimPolicy", "nodeAffinity", "storageClassName", "volumeMode"):
+        if spec.get(name) and (name != "volumeMode" or spec[name] != "Filesystem"):
+            found.append(forbidden(f"{path}.{name}", _NOT_INLINE[0][1]))
+    return found + _source(spec, path)
 
 
 def _capacity(capacity: Object, path: str) -> list[FieldError]:

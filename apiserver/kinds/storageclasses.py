@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.kinds.kind import Column, Kind, Object, Strategy
-from apiserver.kinds.strategies import STATUS_ONLY, Counted, Free
+from apiserver.kinds.kind import Column, Kind, Object
+from apiserver.kinds.storageclass_rules import (
+    AttachmentStrategy,
+    AttributesClassStrategy,
+    CapacityStrategy,
+    DriverStrategy,
+    NodeStrategy,
+    StorageClassStrategy,
+)
+from apiserver.kinds.strategies import STATUS_ONLY
 from apiserver.kinds.workload_columns import at, yes
 from apiserver.table import AGE
 
@@ -30,7 +38,7 @@ KINDS: tuple[Kind, ...] = (
         "CSIDriver",
         "csidrivers",
         False,
-        Counted(),
+        DriverStrategy(),
         columns=(
             Column("AttachRequired", at("spec", "attachRequired", default=True), type="boolean"),
             Column("PodInfoOnMount", yes("spec", "podInfoOnMount"), type="boolean"),
@@ -53,7 +61,7 @@ KINDS: tuple[Kind, ...] = (
         "CSINode",
         "csinodes",
         False,
-        Free(),
+        NodeStrategy(),
         columns=(Column("Drivers", lambda obj: len((obj.get("spec") or {}).get("drivers") or ()), type="integer"), AGE),
     ),
     Kind(
@@ -62,7 +70,7 @@ KINDS: tuple[Kind, ...] = (
         "CSIStorageCapacity",
         "csistoragecapacities",
         True,
-        Free(),
+        CapacityStrategy(),
         columns=(
             Column("StorageClassName", at("storageClassName", default="")),
             Column("Capacity", at("capacity", default="<unset>")),
@@ -74,7 +82,7 @@ KINDS: tuple[Kind, ...] = (
         "StorageClass",
         "storageclasses",
         False,
-        Free(),
+        StorageClassStrategy(),
         short_names=("sc",),
         columns=(
             Column("Provisioner", at("provisioner", default="")),
@@ -91,7 +99,7 @@ KINDS: tuple[Kind, ...] = (
         "VolumeAttachment",
         "volumeattachments",
         False,
-        Strategy(),
+        AttachmentStrategy(),
         subresources=STATUS_ONLY,
         columns=(
             Column("Attacher", at("spec", "attacher", default=""), format="name"),
@@ -107,7 +115,7 @@ KINDS: tuple[Kind, ...] = (
         "VolumeAttributesClass",
         "volumeattributesclasses",
         False,
-        Free(),
+        AttributesClassStrategy(),
         short_names=("vac",),
         since=34,
         columns=(Column("DriverName", at("driverName", default="")), AGE),
