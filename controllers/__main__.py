@@ -26,6 +26,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--leader-elect-lease-duration", type=float, default=15.0, metavar="SECONDS")
     found.add_argument("--leader-elect-renew-deadline", type=float, default=10.0, metavar="SECONDS")
     found.add_argument("--leader-elect-retry-period", type=float, default=2.0, metavar="SECONDS")
+    found.add_argument("--cluster-signing-cert-file", default="", metavar="PEM", help="the CA that signs requests")
+    found.add_argument("--cluster-signing-key-file", default="", metavar="PEM", help="its key; without it none is")
     found.add_argument("-v", "--verbose", action="store_true")
     return found
 
@@ -49,6 +51,8 @@ def options(arguments: argparse.Namespace) -> Options:
         lease_duration=arguments.leader_elect_lease_duration,
         renew_deadline=arguments.leader_elect_renew_deadline,
         retry_period=arguments.leader_elect_retry_period,
+        cluster_signing_cert_file=arguments.cluster_signing_cert_file,
+        cluster_signing_key_file=arguments.cluster_signing_key_file,
     )
 
 

@@ -30,17 +30,25 @@ class Options:
     lease_duration: float = 15.0
     renew_deadline: float = 10.0
     retry_period: float = 2.0
+    cluster_signing_cert_file: str = ""
+    cluster_signing_key_file: str = ""
 
 
-def chosen(only: Sequence[str]) -> list[Controller]:
-    """The controllers of these names. Raises ValueError for an unknown one."""
+def chosen(options: Options) -> list[Controller]:
+    """The controllers that the options ask for; the one that signs needs an authority. Raises ValueError for an unknown
+    name."""
+    from controllers import certificatesigning
     from controllers.catalog import CONTROLLERS
 
-    names = [controller.name for controller in CONTROLLERS]
-    for name in only:
+    known = list(CONTROLLERS)
+    if options.cluster_signing_key_file:
+        files = options.cluster_signing_cert_file, options.cluster_signing_key_file
+        known.append(certificatesigning.controller(*files))
+    names = [controller.name for controller in known]
+    for name in options.only:
         if name not in names:
             raise ValueError(f"unknown controller {name!r}; there are {', '.join(names)}")
-    return [controller for controller in CONTROLLERS if not only or controller.name in only]
+    return [controller for controller in known if not options.only or controller.name in options.only]
 
 
 class Manager:
@@ -71,7 +79,7 @@ class Manager:
 
 async def serve(options: Options, ready: Callable[[], None]) -> None:
     """Run until SIGTERM or SIGINT. Raises OSError and ValueError for a bad kubeconfig or controller name."""
-    controllers = chosen(options.only)
+    controllers = chosen(options)
     client = Client.from_kubeconfig(options.kubeconfig, user_agent=USER_AGENT)
     manager = Manager(client, controllers, options.workers)
     running = asyncio.create_task(_lead(options, client, manager, ready))

@@ -148,10 +148,11 @@ class ControlPlane:
         await serve(options, ready=ready, stopping=self._stopping, sockets=sockets)
 
     def _start_children(self, options: Options) -> None:
-        from miniplane.settings import kubelet_families
+        from miniplane.settings import kubelet_families, signing_authority
 
         if self.controllers:
-            self._supervisor.start("controllers", ["controllers", "--kubeconfig", self.kubeconfig])
+            signing = signing_authority(Path(self._directory) / "pki")
+            self._supervisor.start("controllers", ["controllers", "--kubeconfig", self.kubeconfig, *signing])
         if self.nodes:
             words = ["kubelet", "--kubeconfig", self.kubeconfig, "--nodes", str(self.nodes)]
             self._supervisor.start("kubelet", [*words, *kubelet_families(options.service_cidrs)])

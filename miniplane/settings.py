@@ -175,6 +175,11 @@ def given_tokens(arguments: Namespace) -> list[TokenEntry]:
     return found
 
 
+def signing_authority(pki: Path) -> list[str]:
+    """What tells the controllers to sign certificates with the CA of a `pki` directory."""
+    return ["--cluster-signing-cert-file", str(pki / "ca.crt"), "--cluster-signing-key-file", str(pki / "ca.key")]
+
+
 def client_ca(given: str | None, own: Path) -> str:
     """The file of authorities that vouch for client certificates. Raises Refused where it holds none."""
     import ssl

@@ -144,7 +144,8 @@ def _start_children(arguments: Namespace, installed: Installation, supervisor: S
         raise Refused(f"--nodes {arguments.nodes}: want 0 or more")
     if not arguments.no_controllers:
         path = installed.component_kubeconfig("kube-controller-manager")
-        supervisor.start("controllers", ["controllers", "--kubeconfig", str(path), *ELECTION])
+        signing = settings.signing_authority(installed.directory / "pki")
+        supervisor.start("controllers", ["controllers", "--kubeconfig", str(path), *ELECTION, *signing])
     if arguments.nodes:
         path = installed.component_kubeconfig("kubelet")
         words = ["kubelet", "--kubeconfig", str(path), "--nodes", str(arguments.nodes)]
