@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.patch.fieldset import SELF, FieldSet, with_self
-from apiserver.patch.nodes import Node
+from apiserver.patch.nodes import Node, Untypable
 
 _ABSENT = object()
 
@@ -42,10 +42,12 @@ def _mentioned(value: Any, node: Node) -> FieldSet | None:
 
 
 def appeared(value: Any, node: Node) -> FieldSet:
-    """The node of a value that was not there before: itself and everything in it."""
+    """The node of a value that was not there before: itself and everything in it. Raises Untypable."""
     merge = node.merge
     if merge == "leaf" or not value:
         return {}
+    if merge in ("struct", "map") and not isinstance(value, dict):
+        raise Untypable(f"expected map, got {type(value).__name__}")
     out: FieldSet = {SELF: {}}
     if merge == "struct":
         flat = node.flat(value)
@@ -77,10 +79,12 @@ def changes(old: Any, new: Any, node: Node) -> tuple[FieldSet, FieldSet]:
 
 
 def _changed(old: Any, new: Any, node: Node) -> tuple[FieldSet | None, FieldSet | None]:
-    """The nodes of one value that is there before and after, and differs."""
+    """The nodes of one value that is there before and after, and differs. Raises Untypable."""
     merge = node.merge
     if merge == "leaf" or (not old and not new):
         return {}, None
+    if merge in ("struct", "map") and not (isinstance(old or {}, dict) and isinstance(new or {}, dict)):
+        raise Untypable("expected map")
     if merge in ("set", "keyed"):
         gained, lost = _changed_list(old or [], new or [], node)
     elif merge == "deduced" and not (isinstance(old or {}, dict) and isinstance(new or {}, dict)):

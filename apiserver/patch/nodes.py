@@ -95,6 +95,8 @@ class Node:
 
     def items(self, values: list[Any]) -> list[tuple[str, Any]]:
         """(path element, item) of a set or keyed list, in the list's order. Raises Untypable."""
+        if not isinstance(values, list):
+            raise Untypable("expected list")
         if self.merge == "set":
             return [(_set_element(value), value) for value in values]
         if len(self.keys) == 1:

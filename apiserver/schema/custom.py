@@ -9,20 +9,37 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from apiserver.field import FieldError, duplicate, required
-from apiserver.schema import cel, custom_validation
+from apiserver.field import FieldError, duplicate, invalid
+from apiserver.schema import cel, custom_validation, embedded
 from apiserver.schema.decode import compiled
+from apiserver.schema.embedded import member
 from apiserver.schema.registry import META, Schemas
 from apiserver.schema.types import Field, Shape, Type
 
 Json = dict[str, Any]
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
 INT_OR_STRING = "x-kubernetes-int-or-string"
-EMBEDDED = "x-kubernetes-embedded-resource"
+EMBEDDED = embedded.EMBEDDED
 LIST_TYPE = "x-kubernetes-list-type"
 LIST_KEYS = "x-kubernetes-list-map-keys"
 MAP_TYPE = "x-kubernetes-map-type"
 _SCALARS: dict[str, Shape] = {"string": "string", "boolean": "bool", "integer": "int64", "number": "float64"}
+BLOCKING = frozenset(
+    {
+        "FieldValueNotSupported",
+        "FieldValueRequired",
+        "FieldValueTooLong",
+        "FieldValueTooMany",
+        "FieldValueTypeInvalid",
+    }
+)
+"""Reasons of faults after which rules are not evaluated: what they rely on does not hold (KEP-2876)."""
+UNCHECKED = invalid(
+    "<nil>",
+    None,
+    "some validation rules were not checked because the object was invalid; correct the existing errors to complete "
+    "validation",
+)
 _MISSING = object()
 
 
@@ -39,6 +56,7 @@ class CustomSchema:
         self.schema: Json = dict(published or {PRESERVE: True, "type": "object"})
         self.object_meta = schemas.definition(META + "ObjectMeta")
         self._has_rules = cel.has_rules(self.schema)
+        self._has_embedded = embedded.inside(self.schema)
         self._validator: custom_validation.Validator | None = None
         self.type = self._type(f"{group}/{version}", kind)
 
@@ -63,6 +81,8 @@ class CustomSchema:
         """The object pruned, without nulls that may not be, and with defaults. The argument is not changed."""
         found: Json = prune(value, self.schema, root=True)
         drop_nulls(found, self.schema)
+        if self._has_embedded:
+            embedded.coerce(found, self.schema, self.object_meta)
         default(found, self.schema)
         return found
 
@@ -75,9 +95,10 @@ class CustomSchema:
         before = None if old is None else {key: value for key, value in old.items() if key != "metadata"}
         found = self._validator.faults(content, before)
         found += repeated(content, self.schema, "", before if before is not None else _MISSING)
-        found += embedded(content, self.schema, "")
-        if not found and self._has_rules:
-            found += cel.faults(obj, self.schema, old)
+        found += embedded.faults(content, self.schema, "")
+        if self._has_rules:
+            blocked = any(fault.reason in BLOCKING for fault in found)
+            found += [UNCHECKED] if blocked else cel.faults(obj, self.schema, old)
         return found
 
 
@@ -162,19 +183,11 @@ def prune(value: Any, schema: Mapping[str, Any], root: bool = False) -> Any:
     return value
 
 
-def _inner(schema: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
-    """The schema of one member of an object."""
-    found = (schema.get("properties") or {}).get(key)
-    if found is None:
-        found = schema.get("additionalProperties")
-    return found if isinstance(found, Mapping) else None
-
-
 def drop_nulls(value: Any, schema: Mapping[str, Any]) -> None:
     """Remove members that are null where the schema does not allow null (in place)."""
     if isinstance(value, dict):
         for key, item in list(value.items()):
-            inner = _inner(schema, key)
+            inner = member(schema, key)
             if inner is None:
                 continue
             if item is None and not inner.get("nullable"):
@@ -193,7 +206,7 @@ def default(value: Any, schema: Mapping[str, Any]) -> None:
             if inner.get("default") is not None and key not in value:
                 value[key] = copy.deepcopy(inner["default"])
         for key, item in value.items():
-            inner = _inner(schema, key)
+            inner = member(schema, key)
             if inner is not None:
                 default(item, inner)
     elif isinstance(value, list) and isinstance(schema.get("items"), Mapping):
@@ -208,7 +221,7 @@ def repeated(value: Any, schema: Mapping[str, Any], path: str, old: Any = _MISSI
     if isinstance(value, dict):
         found = []
         for key, item in value.items():
-            inner = _inner(schema, key)
+            inner = member(schema, key)
             before = old.get(key, _MISSING) if isinstance(old, dict) else _MISSING
             found += [] if inner is None else repeated(item, inner, f"{path}.{key}" if path else key, before)
         return found
@@ -240,23 +253,3 @@ def _repeated_items(value: list[Any], schema: Mapping[str, Any], path: str) -> l
 def found_once(item: Any, seen: list[Any]) -> bool:
     """Whether this is the first repetition: each value is reported once. (True == 1 in Python, not in JSON.)"""
     return sum(1 for other in seen if other == item and type(other) is type(item)) == 1
-
-
-def embedded(value: Any, schema: Mapping[str, Any], path: str) -> list[FieldError]:
-    """Embedded resources must say what they are."""
-    found: list[FieldError] = []
-    if isinstance(value, dict):
-        if schema.get(EMBEDDED):
-            found += [
-                required(f"{path}.{name}", "must not be empty")
-                for name in ("apiVersion", "kind")
-                if not value.get(name)
-            ]
-        for key, item in value.items():
-            inner = _inner(schema, key)
-            if inner is not None:
-                found += embedded(item, inner, f"{path}.{key}" if path else key)
-    elif isinstance(value, list) and isinstance(schema.get("items"), Mapping):
-        for at, item in enumerate(value):
-            found += embedded(item, schema["items"], f"{path}[{at}]")
-    return found

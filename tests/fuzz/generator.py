@@ -286,3 +286,64 @@ SPECS: dict[str, Json] = {
     "events": {"involvedObject": {"namespace": "default", "kind": "Pod", "name": "a"}, "reason": "A"},
 }
 """What makes objects of the most used kinds valid; the others are as their schema says."""
+
+_PARTS: Json = {
+    "type": "object",
+    "required": ["name"],
+    "properties": {"name": {"type": "string"}, "n": {"type": "number"}},
+}
+_SPEC: Json = {
+    "type": "object",
+    "x-kubernetes-validations": [{"rule": "self.size >= oldSelf.size"}, {"rule": "size(self.tags) < 3"}],
+    "properties": {
+        "size": {"type": "integer", "minimum": 0, "default": 1},
+        "color": {"type": "string", "enum": ["red", "blue"], "nullable": True},
+        "port": {"x-kubernetes-int-or-string": True},
+        "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+        "inner": {
+            "type": "object",
+            "x-kubernetes-embedded-resource": True,
+            "x-kubernetes-preserve-unknown-fields": True,
+        },
+        "tags": {"type": "array", "items": {"type": "string"}, "x-kubernetes-list-type": "set", "default": []},
+        "parts": {
+            "type": "array",
+            "items": _PARTS,
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["name"],
+        },
+        "counts": {"type": "object", "additionalProperties": {"type": "integer"}},
+    },
+}
+DEFINITION: Json = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "widgets.fuzz.example.com"},
+    "spec": {
+        "group": "fuzz.example.com",
+        "names": {"plural": "widgets", "kind": "Widget"},
+        "scope": "Namespaced",
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "subresources": {"status": {}},
+                "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": _SPEC}}},
+            }
+        ],
+    },
+}
+"""A custom resource with one of everything that a structural schema can say."""
+SPECS["widgets"] = {
+    "spec": {
+        "size": 3,
+        "color": "red",
+        "port": "http",
+        "free": {"a": [1, {"b": None}]},
+        "inner": {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}},
+        "tags": ["a", "b"],
+        "parts": [{"name": "a", "n": 1.5}],
+        "counts": {"a": 1},
+    }
+}

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.fuzz.generator import Asked, Generator
+from tests.fuzz.generator import DEFINITION, Asked, Generator
 from tests.plane import Plane
 
 CONNECTIONS = 8
@@ -51,6 +51,9 @@ class Findings:
 def resources(plane: Plane) -> dict[str, Any]:
     """A valid object for every collection that takes one: from its OpenAPI schema, required fields and some others."""
     found: dict[str, Any] = {}
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    plane.request("POST", definitions, DEFINITION)
+    plane.eventually("/apis/fuzz.example.com/v1", lambda group: group["resources"])
     for path in plane.get("/openapi/v3")["paths"]:
         document = plane.get(f"/openapi/v3/{path}")
         schemas = document.get("components", {}).get("schemas", {})
@@ -89,10 +92,11 @@ def example(schema: dict[str, Any], schemas: dict[str, Any], depth: int, chance:
     return True if kind == "boolean" else chance.choice(schema.get("enum") or ["a"])
 
 
-async def fuzz(plane: Plane, requests: int, seed: int) -> Findings:
-    """Send `requests` requests over a few connections at a time."""
+async def fuzz(plane: Plane, requests: int, seed: int, only: str = "") -> Findings:
+    """Send `requests` requests over a few connections at a time; `only` to collections whose path has this in it."""
     found = Findings()
-    generator = Generator(seed, plane.token, resources(plane))
+    chosen = {path: obj for path, obj in resources(plane).items() if only in path}
+    generator = Generator(seed, plane.token, chosen)
     left = iter(range(requests))
 
     async def worker() -> None:

@@ -1,0 +1,85 @@
+"""Embedded resources of custom resources (`x-kubernetes-embedded-resource`, KEP-693): objects inside an object, whose
+apiVersion, kind and metadata are those of any object (apiextensions' objectmeta package)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from apiserver.field import FieldError, invalid, required
+from apiserver.schema.decode import compiled
+from apiserver.schema.types import Type
+from apiserver.validation import dns1035_label, object_meta, path_segment
+
+EMBEDDED = "x-kubernetes-embedded-resource"
+UNNAMED = "fakename"
+"""Stands for the name that an embedded object need not have."""
+
+
+def member(schema: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+    """The schema of one member of an object."""
+    found = (schema.get("properties") or {}).get(key)
+    if found is None:
+        found = schema.get("additionalProperties")
+    return found if isinstance(found, Mapping) else None
+
+
+def inside(schema: Any) -> bool:
+    """Whether a schema has an embedded resource anywhere."""
+    if isinstance(schema, Mapping):
+        return bool(schema.get(EMBEDDED)) or any(inside(value) for value in schema.values())
+    return isinstance(schema, list) and any(inside(value) for value in schema)
+
+
+def coerce(value: Any, schema: Mapping[str, Any], meta: Type) -> None:
+    """Make the metadata of embedded objects what Go's ObjectMeta holds (in place). Raises DecodeError."""
+    if isinstance(value, dict):
+        if schema.get(EMBEDDED) and isinstance(value.get("metadata"), dict):
+            value["metadata"] = compiled(meta)(value["metadata"])
+        for key, item in value.items():
+            inner = member(schema, key)
+            if inner is not None:
+                coerce(item, inner, meta)
+    elif isinstance(value, list) and isinstance(schema.get("items"), Mapping):
+        for item in value:
+            coerce(item, schema["items"], meta)
+
+
+def faults(value: Any, schema: Mapping[str, Any], path: str) -> list[FieldError]:
+    """What is wrong with the embedded objects of a value."""
+    found: list[FieldError] = []
+    if isinstance(value, dict):
+        if schema.get(EMBEDDED):
+            found += _object_faults(value, path)
+        for key, item in value.items():
+            inner = member(schema, key)
+            if inner is not None:
+                found += faults(item, inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list) and isinstance(schema.get("items"), Mapping):
+        for at, item in enumerate(value):
+            found += faults(item, schema["items"], f"{path}[{at}]")
+    return found
+
+
+def _object_faults(value: Mapping[str, Any], path: str) -> list[FieldError]:
+    found = []
+    for name in ("apiVersion", "kind"):
+        stated = value.get(name, "")
+        if stated == "":
+            found.append(required(f"{path}.{name}", "must not be empty"))
+        elif not isinstance(stated, str):
+            found.append(invalid(f"{path}.{name}", stated, "must be a string"))
+        elif name == "kind" and (why := dns1035_label(stated.lower())):
+            text = f"may have mixed case, but should otherwise match: {','.join(why)}"
+            found.append(invalid(f"{path}.kind", stated, text))
+        elif name == "apiVersion" and stated.count("/") > 1:
+            found.append(invalid(f"{path}.apiVersion", stated, f"unexpected GroupVersion string: {stated}"))
+    meta = value.get("metadata")
+    if isinstance(meta, dict):
+        named = {**meta, "name": meta.get("name") or UNNAMED}
+        found += object_meta(named, bool(meta.get("namespace")), _segment, f"{path}.metadata")
+    return found
+
+
+def _segment(name: str, prefix: bool) -> list[str]:
+    return path_segment(name)
