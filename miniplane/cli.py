@@ -85,6 +85,19 @@ def kubeconfig(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def credentials(arguments: argparse.Namespace) -> int:
+    """Make the CA, the keys and the token that replicas share, before the first of them starts."""
+    from pathlib import Path
+
+    from miniplane.kubeconfig import ensure_shared
+    from miniplane.settings import data_directory, default_data
+
+    directory = data_directory(Path(arguments.data) if arguments.data else default_data())
+    ensure_shared(directory)
+    print(f"{directory}: pki/ca.crt, pki/ca.key, pki/sa.key, admin.token")
+    return 0
+
+
 def backup(arguments: argparse.Namespace) -> int:
     """Copy a control plane, running or not, into one file: objects, certificates, admin token."""
     from miniplane.archive import backup as run
@@ -121,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     add(controllers, add_help=False)
     add(kubelet, add_help=False)
     _kubeconfig_arguments(add(kubeconfig))
+    add(credentials).add_argument("--data", metavar="DIR", help="data directory (default: ~/.local/share/miniplane)")
     _archive_arguments(add(backup))
     _archive_arguments(add(restore))
     add(version)

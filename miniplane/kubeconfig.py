@@ -83,12 +83,25 @@ def _still_serves(files: Certificates, stamp: Path, names: Iterable[str]) -> boo
     return set(names) <= set(covered) and int(expiry) - time.time() > RENEW_DAYS * DAY
 
 
-def _make(directory: Path, files: Certificates, names: Sequence[str]) -> None:
-    key_file = directory / "ca.key"
-    if not (files.ca.exists() and key_file.exists()):
+def ensure_authority(directory: Path) -> None:
+    """The CA of a `pki` directory; a new one the first time."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key_file, file = directory / "ca.key", directory / "ca.crt"
+    if not (file.exists() and key_file.exists()):
         made = pki.Authority.new(CA_NAME, timedelta(days=CA_DAYS))
         write_private(key_file, pki.key_pem(made.key))
-        write_private(files.ca, pki.certificate_pem(made.certificate))
+        write_private(file, pki.certificate_pem(made.certificate))
+
+
+def ensure_shared(directory: Path) -> None:
+    """What replicas of one plane have in common: CA, signing key of service account tokens, admin's token."""
+    ensure_authority(directory / "pki")
+    ensure_signing_key(directory / "pki" / "sa.key")
+    ensure_token(directory / "admin.token")
+
+
+def _make(directory: Path, files: Certificates, names: Sequence[str]) -> None:
+    ensure_authority(directory)
     key, lifetime = pki.new_key(), timedelta(days=SERVER_DAYS)
     holder, alternatives = pki.subject("miniplane-apiserver"), pki.names_of(names)
     authority = load_authority(directory)
