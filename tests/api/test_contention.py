@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -92,3 +92,23 @@ async def test_a_deletion_among_patches_ends_them(http: httpx.AsyncClient, names
     assert gone.status_code == 200
     assert {answer.status_code for answer in answers} <= {200, 404}
     assert (await http.get(path)).status_code == 404
+
+
+async def test_patches_through_two_servers_lose_nothing(
+    start_plane: Callable[..., Plane], new_database: Callable[[], str]
+) -> None:
+    url = new_database()
+    servers = [start_plane("--database-url", url, verb="apiserver") for _ in range(2)]
+    path = "/api/v1/namespaces/default/configmaps/shared"
+    status, _ = servers[0].request("POST", path.rpartition("/")[0], {"metadata": {"name": "shared"}})
+    assert status == 201
+    servers[1].eventually(path, lambda found: True)
+    headers = {"Content_Type": MERGE}
+
+    def send(number: int) -> Any:
+        return servers[number % 2].request("PATCH", path, {"data": {f"k{number}": "v"}}, **headers)
+
+    answers = await asyncio.gather(*(asyncio.to_thread(send, number) for number in range(32)))
+    assert [answer for status, answer in answers if status != 200] == []
+    newest = max((answer for _, answer in answers), key=lambda found: int(found["metadata"]["resourceVersion"]))
+    assert set(newest["data"]) == {f"k{number}" for number in range(32)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -107,3 +108,21 @@ def test_every_container_names_what_the_quota_counts(plane: Plane, namespace: st
     status, answer = create(plane, namespace, "pods", "p", spec=spec)
     assert status == 403
     assert answer["message"] == 'pods "p" is forbidden: failed quota: q: must specify requests.cpu for: b'
+
+
+def test_two_servers_over_one_database_share_a_quota(
+    start_plane: Callable[..., Plane], new_database: Callable[[], str]
+) -> None:
+    url = new_database()
+    servers = [start_plane("--database-url", url, verb="apiserver") for _ in range(2)]
+    quota(servers[0], "default", {"configmaps": "9"})
+    servers[1].eventually("/api/v1/namespaces/default/resourcequotas/q", lambda found: True)
+
+    def one(number: int) -> int:
+        return create(servers[number % 2], "default", "configmaps", f"c{number}")[0]
+
+    with ThreadPoolExecutor(24) as pool:
+        answers = sorted(pool.map(one, range(24)))
+    assert answers == [201] * 9 + [403] * 15
+    path = "/api/v1/namespaces/default/resourcequotas/q"
+    servers[1].eventually(path, lambda found: found["status"]["used"] == {"configmaps": "9"})
