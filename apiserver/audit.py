@@ -134,6 +134,8 @@ def event(exchange: Exchange, stage: str, received: float, now: float) -> dict[s
     found["stageTimestamp"] = _micro_time(now)
     if exchange.user is not None:
         found["annotations"] = {"authorization.k8s.io/decision": "allow" if exchange.allowed else "forbid"}
+        if exchange.request is not None and exchange.request.audit_annotations:
+            found["annotations"] |= exchange.request.audit_annotations
     return found
 
 

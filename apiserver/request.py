@@ -38,6 +38,13 @@ class Request:
     output: Output = PLAIN
     warnings: list[str] = field(default_factory=list)
     received: bytes | None = None
+    audit_annotations: dict[str, str] | None = None
+
+    def annotate(self, key: str, value: str) -> None:
+        """Add to the annotations of the audit event; the first value of a key stays."""
+        if self.audit_annotations is None:
+            self.audit_annotations = {}
+        self.audit_annotations.setdefault(key, value)
 
     def header(self, name: bytes) -> str:
         return self.headers.get(name, b"").decode("latin-1")

@@ -14,7 +14,8 @@ from apiserver.dynamicadmission.literals import as_maps
 from apiserver.dynamicadmission.mutation import adopt
 from apiserver.dynamicadmission.policies import Evaluation, Invocation, Policy, combined, invocations, refusal
 from apiserver.dynamicadmission.registered import Registered
-from apiserver.dynamicadmission.webhooks import is_call, reinvocation
+from apiserver.dynamicadmission.reinvocation import reinvocation
+from apiserver.dynamicadmission.webhooks import is_call
 from apiserver.kinds.kind import Context, Kind, Object
 from apiserver.patch.json_patch import apply_json
 from apiserver.patch.overlay import atomics, overlaid

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import orjson
+
 from apiserver.admission import Plugin
 from apiserver.dynamicadmission import attributes as admission_attributes
 from apiserver.dynamicadmission.attributes import EXEMPT, Attributes
@@ -20,8 +22,10 @@ GROUP = "admissionregistration.k8s.io"
 POLICIES, BINDINGS = f"validatingadmissionpolicies.{GROUP}", f"validatingadmissionpolicybindings.{GROUP}"
 MESSAGE_LIMIT = 5 * 1024
 """Longer results of a messageExpression are not used."""
-Denial = tuple[str, str]
-"""(message, reason)."""
+AUDITED = "validation.policy.admission.k8s.io/validation_failure"
+AUDIT_VALUE_LIMIT = 10 * 1024
+Denial = tuple[int, str, str]
+"""(index of the validation, message, reason)."""
 
 
 class ValidatingAdmissionPolicy(Plugin):
@@ -63,8 +67,10 @@ def _dispatch(policies: list[Policy], attributes: Attributes) -> None:
             if policy.fails_closed:
                 denied.append((_denied(policy, binding, why), "Invalid"))
             continue
-        for message, reason in decisions(found, attributes):
+        for index, message, reason in decisions(found, attributes):
             actions = found.binding.obj["spec"].get("validationActions") or ()
+            if "Audit" in actions:
+                _audit(found, index, message, attributes)
             if "Deny" in actions:
                 denied.append((_denied(found.policy, found.binding, message), reason))
             if "Warn" in actions:
@@ -81,23 +87,52 @@ def _denied(policy: Policy, binding: Binding, why: str) -> str:
     return f"ValidatingAdmissionPolicy '{policy.name}' with binding '{binding.name}' denied request: {why}"
 
 
+def _audit(found: Invocation, index: int, message: str, attributes: Attributes) -> None:
+    told = {
+        "message": message,
+        "policy": found.policy.name,
+        "binding": found.binding.name,
+        "expressionIndex": index,
+        "validationActions": found.binding.obj["spec"]["validationActions"],
+    }
+    attributes.request.annotate(AUDITED, orjson.dumps([told]).decode())
+
+
 def decisions(invocation: Invocation, attributes: Attributes) -> list[Denial]:
-    """What the policy denies: (message, reason) for each validation that does not hold. What cannot be evaluated is
-    denied unless the failure policy is Ignore."""
+    """What the policy denies, for each validation that does not hold. What cannot be evaluated is denied unless the
+    failure policy is Ignore."""
     spec, found = invocation.policy.spec, []
     evaluation = Evaluation(invocation, attributes)
     try:
         if not evaluation.conditions_hold(spec.get("matchConditions") or []):
             return []
     except EvaluationFailed as error:
-        return [(str(error), "Invalid")] if invocation.policy.fails_closed else []
-    for validation in spec.get("validations") or ():
+        return [(0, str(error), "Invalid")] if invocation.policy.fails_closed else []
+    for index, validation in enumerate(spec.get("validations") or ()):
         try:
             if evaluation.value(validation["expression"]) is not True:
-                found.append((_message(validation, evaluation), validation.get("reason") or "Invalid"))
+                found.append((index, _message(validation, evaluation), validation.get("reason") or "Invalid"))
         except EvaluationFailed as error:
             if invocation.policy.fails_closed:
-                found.append((str(error), "Invalid"))
+                found.append((index, str(error), "Invalid"))
+    return found + _audit_annotations(invocation, evaluation, attributes)
+
+
+def _audit_annotations(invocation: Invocation, evaluation: Evaluation, attributes: Attributes) -> list[Denial]:
+    """Publish spec.auditAnnotations; what cannot be evaluated is denied under failure policy Fail."""
+    found: list[Denial] = []
+    for index, stated in enumerate(invocation.policy.spec.get("auditAnnotations") or ()):
+        text = stated["valueExpression"]
+        try:
+            value = evaluation.value(text)
+            if value is not None and not isinstance(value, str):
+                why = "resulted in unsupported return type. Return type must be either string or null."
+                raise EvaluationFailed(f"valueExpression '{text}' {why}")
+        except EvaluationFailed as error:
+            found += [(index, str(error), "Invalid")] if invocation.policy.fails_closed else []
+            continue
+        if value and value.strip():
+            attributes.request.annotate(f"{invocation.policy.name}/{stated['key']}", value.strip()[:AUDIT_VALUE_LIMIT])
     return found
 
 

@@ -20,6 +20,8 @@ from apiserver.dynamicadmission import matching
 from apiserver.dynamicadmission.attributes import EXEMPT, Attributes, converted, request_document
 from apiserver.dynamicadmission.mutation import adopt
 from apiserver.dynamicadmission.registered import Registered
+from apiserver.dynamicadmission.reinvocation import reinvocation
+from apiserver.dynamicadmission.review import checked_response, denial
 from apiserver.kinds.kind import Context, Kind, Object
 from apiserver.patch.json_patch import apply_json
 from apiserver.webhookclient import CallFailed
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("miniplane.apiserver")
 GROUP = "admissionregistration.k8s.io"
+MUTATION_ANNOTATION = "mutation.webhook.admission.k8s.io/"
 CALLS = frozenset({"binding", "eviction", "token"})
 VERSIONS = ("v1", "v1beta1")
 """Of AdmissionReview; a webhook gets the first of its list that is one of these."""
@@ -130,6 +133,8 @@ class _WebhookPlugin(Plugin):
         except ValueError as error:
             raise CallFailed(f"received invalid webhook response: {error}") from None
         attributes.request.warnings.extend(str(text) for text in response.get("warnings") or ())
+        for key, value in (response.get("auditAnnotations") or {}).items():
+            attributes.request.annotate(f"{hook.name}/{key}", str(value))
         if not response.get("allowed"):
             raise denial(hook.name, response.get("status"))
         return response
@@ -169,7 +174,7 @@ class MutatingAdmissionWebhook(_WebhookPlugin):
     async def _dispatch(self, hooks: list[Hook], attributes: Attributes, obj: Object | None) -> None:
         state = reinvocation(attributes.context)
         again = state.begin(self.name, obj)
-        for hook in hooks:
+        for index, hook in enumerate(hooks):
             matched = hook.matched(attributes)
             if matched is None or (again is not None and hook.uid not in again):
                 continue
@@ -179,9 +184,18 @@ class MutatingAdmissionWebhook(_WebhookPlugin):
                 changed = self._apply(hook, response, matched, attributes, obj)
             except CallFailed as error:
                 self._failed(hook, error)
+                place = f"round_{state.round}_index_{index}"
+                attributes.request.annotate(f"failed-open.{MUTATION_ANNOTATION}{place}", hook.name)
+            self._annotate(hook, changed, attributes, f"round_{state.round}_index_{index}")
             attributes.look_at(obj)
             state.called(self.name, hook.uid, changed, hook.spec.get("reinvocationPolicy") == "IfNeeded")
         state.end(self.name, obj)
+
+    def _annotate(self, hook: Hook, changed: bool, attributes: Attributes, place: str) -> None:
+        """The audit event tells whether a webhook changed the object."""
+        configuration = hook.uid.partition("/")[0]
+        told = {"configuration": configuration, "webhook": hook.name, "mutated": changed}
+        attributes.request.annotate(MUTATION_ANNOTATION + place, orjson.dumps(told).decode())
 
     def _apply(self, hook: Hook, response: Object, shown: Kind, attributes: Attributes, obj: Object | None) -> bool:
         """Change the object as the webhook's patch says; whether it changed."""
@@ -246,89 +260,3 @@ def is_call(request: Request) -> bool:
     """Whether the request is a call (binding, eviction): what is admitted is the call, not what it does to the pod."""
     parts = request.info.parts
     return parts[:1] == ("bindings",) or (len(parts) > 2 and parts[2] in CALLS)
-
-
-@dataclass(slots=True)
-class Reinvocation:
-    """What one request remembers between the two rounds of mutating admission."""
-
-    round: int = 0
-    wanted: bool = False
-    previous: dict[str, set[str]] = field(default_factory=dict)
-    again: dict[str, set[str]] = field(default_factory=dict)
-    output: dict[str, bytes] = field(default_factory=dict)
-
-    def begin(self, plugin: str, obj: Object | None) -> set[str] | None:
-        """The webhooks to ask in this round; None for all."""
-        if self.round == 0:
-            return None
-        if self.output.get(plugin) != orjson.dumps(obj):  # a built-in plugin changed the object meanwhile
-            self._repeat(plugin)
-        return self.again.setdefault(plugin, set())
-
-    def called(self, plugin: str, uid: str, changed: bool, reinvocable: bool) -> None:
-        if changed:
-            self._repeat(plugin)
-            self.wanted = True
-        if reinvocable:
-            self.previous.setdefault(plugin, set()).add(uid)
-
-    def next_round(self) -> bool:
-        """Begin the second round where something changed in the first one."""
-        due = self.wanted and self.round == 0
-        self.round += due
-        return due
-
-    def _repeat(self, plugin: str) -> None:
-        self.again.setdefault(plugin, set()).update(self.previous.pop(plugin, ()))
-
-    def end(self, plugin: str, obj: Object | None) -> None:
-        self.output[plugin] = orjson.dumps(obj)
-
-
-def reinvocation(context: Context) -> Reinvocation:
-    """The request's memory of its rounds."""
-    found = context.options.get("reinvocation")
-    if not isinstance(found, Reinvocation):
-        found = Reinvocation()
-        context.options = {**context.options, "reinvocation": found}
-    return found
-
-
-def checked_response(answer: Any, version: str, uid: str, mutating: bool) -> Object:
-    """The response of an AdmissionReview. Raises ValueError with the real server's words."""
-    if not isinstance(answer, dict):
-        raise ValueError("expected webhook response to be an AdmissionReview")
-    want = f"admission.k8s.io/{version}, Kind=AdmissionReview"
-    got = f"{answer.get('apiVersion', '')}, Kind={answer.get('kind', '')}"
-    if version == "v1" and got != want:
-        raise ValueError(f"expected webhook response of {want}, got {got}")
-    response = answer.get("response")
-    if not isinstance(response, dict):
-        raise ValueError("webhook response was absent")
-    if version == "v1" and response.get("uid") != uid:
-        raise ValueError(f'expected response.uid="{uid}", got "{response.get("uid", "")}"')
-    patch, patch_type = response.get("patch"), response.get("patchType")
-    if not mutating:
-        for name, value in (("patch", patch), ("patchType", patch_type)):
-            if value and version == "v1":
-                raise ValueError(f"validating webhook may not return response.{name}")
-    elif patch and not patch_type and version == "v1":
-        raise ValueError("webhook returned response.patch but not response.patchType")
-    elif patch_type and not patch:
-        raise ValueError("webhook returned response.patchType but not response.patch")
-    elif patch_type and patch_type != "JSONPatch":
-        raise ValueError(f'invalid webhook response: unsupported patchType "{patch_type}"')
-    return response
-
-
-def denial(name: str, status: Any) -> StatusError:
-    """What the client is told: the webhook's status; its message says who denied."""
-    found = status if isinstance(status, dict) else {}
-    denied = f'admission webhook "{name}" denied the request'
-    code = found.get("code")
-    code = code if isinstance(code, int) and 400 <= code <= 599 else 400
-    why = found.get("message") or found.get("reason")
-    message = f"{denied}: {why}" if why else f"{denied} without explanation"
-    details = found.get("details") if isinstance(found.get("details"), dict) else None
-    return StatusError(code, str(found.get("reason") or ""), message, details=details)
