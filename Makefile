@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: up test lint bench conformance fuzz clean
+.PHONY: up test lint bench bench-plot conformance fuzz clean
 
 up: $(VENV)/.run
 	@exec $(BIN)/miniplane up $(ARGS)
@@ -19,6 +19,9 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-plot: $(VENV)/.test
+	$(BIN)/python -m benchmarks.growth --plot docs/growth.svg $(ARGS)
 
 conformance: $(VENV)/.test
 	$(BIN)/python -m tests.conformance $(ARGS)

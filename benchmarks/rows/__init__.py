@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from benchmarks.measure import Bench, Result
-from benchmarks.rows import create, fanout, get, listing, propagation, start
+from benchmarks.rows import create, fanout, get, idle, listing, propagation, start
 
 ROWS: dict[str, Callable[[Bench], Awaitable[list[Result]]]] = {
     "start": start.measure,
@@ -13,5 +13,6 @@ ROWS: dict[str, Callable[[Bench], Awaitable[list[Result]]]] = {
     "create": create.measure,
     "listing": listing.measure,
     "fanout": fanout.measure,
+    "idle": idle.measure,
     "propagation": propagation.measure,
 }
