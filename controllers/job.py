@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
 
-from controllers import ownership, pods, workpods
+from controllers import jobpolicy, ownership, pods, workpods
 from controllers.controller import Controller, Loop, own_key
+from controllers.jobpolicy import INDEX, is_indexed, is_limited_per_index
+from controllers.jobtally import COMPLETED, TRACKING, Tally, is_ending, is_tracked
 from controllers.ownership import BY_CONTROLLER, BY_NAMESPACE
 from miniplane.apimachinery.status import StatusError
 from miniplane.client import clock
 from miniplane.client.api import Object
 from miniplane.client.resources import JOBS, PODS
 
-TRACKING = "batch.kubernetes.io/job-tracking"
-INDEX = "batch.kubernetes.io/job-completion-index"
-BACK_OFF_FIRST, BACK_OFF_CAP = 10.0, 600.0
-"""Seconds after the last failure before another pod is made, doubled with each failure."""
-
-FAILED_LIMIT = ("BackoffLimitExceeded", "Job has reached the specified backoff limit")
-FAILED_DEADLINE = ("DeadlineExceeded", "Job was active longer than specified deadline")
+MYSELF = "kubernetes.io/job-controller"
+Verdict = tuple[str, str, str]
+"""(type of the interim condition, reason, message): what the Job is about to end with (KEP-3939, KEP-3998)."""
+FINAL = {"FailureTarget": "Failed", "SuccessCriteriaMet": "Complete"}
 
 
 def condition_is(job: Object, kind: str) -> bool:
@@ -31,275 +29,236 @@ def is_finished(job: Object) -> bool:
     return condition_is(job, "Complete") or condition_is(job, "Failed")
 
 
-def is_indexed(job: Object) -> bool:
-    return bool(job["spec"].get("completionMode") == "Indexed")
+# pods
 
 
-def index_of(pod: Object) -> int | None:
-    text = (pod["metadata"].get("annotations") or {}).get(INDEX, "")
-    return int(text) if text.isdigit() else None
-
-
-def parse_indexes(text: str) -> set[int]:
-    """`1,3-5` -> {1, 3, 4, 5}."""
-    found: set[int] = set()
-    for part in filter(None, text.split(",")):
-        first, _, last = part.partition("-")
-        found.update(range(int(first), int(last or first) + 1))
-    return found
-
-
-def format_indexes(indexes: set[int]) -> str:
-    """{1, 3, 4, 5} -> `1,3-5`."""
-    parts: list[list[int]] = []
-    for index in sorted(indexes):
-        if parts and parts[-1][1] == index - 1:
-            parts[-1][1] = index
-        else:
-            parts.append([index, index])
-    shown = (str(a) if a == b else f"{a},{b}" if b == a + 1 else f"{a}-{b}" for a, b in parts)
-    return ",".join(shown)
-
-
-class Tally:
-    """A Job, its pods, and what they add to its status."""
-
-    def __init__(self, job: Object, found: list[Object]) -> None:
-        self.job, self.pods = job, found
-        status = job.get("status") or {}
-        self.active = [pod for pod in found if workpods.is_active(pod)]
-        self.done = [pod for pod in found if pods.is_finished(pod) or pods.is_terminating(pod)]
-        uncounted = [pod for pod in found if TRACKING in (pod["metadata"].get("finalizers") or ())]
-        self.settled = [pod for pod in uncounted if pods.is_finished(pod) or pods.is_terminating(pod)]
-        self.indexes = parse_indexes(status.get("completedIndexes") or "")
-        succeeded = [pod for pod in self.settled if pods.phase(pod) == "Succeeded"]
-        failed = [pod for pod in self.settled if pods.phase(pod) != "Succeeded"]
-        self.failed = int(status.get("failed") or 0) + len(failed)
-        if is_indexed(job):
-            limit = job["spec"].get("completions") or 0
-            self.indexes |= {i for pod in succeeded if (i := index_of(pod)) is not None and i < limit}
-            self.succeeded = len(self.indexes)
-        else:
-            self.succeeded = int(status.get("succeeded") or 0) + len(succeeded)
-
-    def failure(self) -> tuple[str, str] | None:
-        """Why the Job has failed, where it has."""
-        spec = self.job["spec"]
-        restarts = 0
-        if (spec["template"].get("spec") or {}).get("restartPolicy") == "OnFailure":
-            statuses = (s for pod in self.active for s in (pod.get("status") or {}).get("containerStatuses") or ())
-            restarts = sum(int(status.get("restartCount") or 0) for status in statuses)
-        limit = spec.get("backoffLimit")
-        limit = 6 if limit is None else int(limit)
-        if self.failed > limit or (restarts and restarts >= limit):
-            return FAILED_LIMIT
-        left = self.deadline_in()
-        return FAILED_DEADLINE if left is not None and left <= 0 else None
-
-    def deadline_in(self) -> float | None:
-        deadline = self.job["spec"].get("activeDeadlineSeconds")
-        started = clock.parse((self.job.get("status") or {}).get("startTime"))
-        if deadline is None or started is None or self.job["spec"].get("suspend"):
-            return None
-        return float(deadline) - (clock.now() - started).total_seconds()
-
-    def is_complete(self) -> bool:
-        completions = self.job["spec"].get("completions")
-        if completions is None:  # a work queue: done when one succeeded and none is left
-            return self.succeeded > 0 and not self.active
-        return self.succeeded >= int(completions)
-
-    def missing(self) -> int:
-        """Pods to create (or, below zero, to delete)."""
-        spec = self.job["spec"]
-        parallelism = spec.get("parallelism")
-        wanted = 1 if parallelism is None else int(parallelism)
-        if spec.get("completions") is None:
-            wanted = len(self.active) if self.succeeded else wanted
-        else:
-            wanted = min(wanted, int(spec["completions"]) - self.succeeded)
-        ending = sum(pods.is_terminating(pod) and not pods.is_finished(pod) for pod in self.pods)
-        if spec.get("podReplacementPolicy") == "Failed":
-            wanted = max(0, wanted - ending)
-        return wanted - len(self.active)
-
-    def free_indexes(self) -> list[int]:
-        taken = {index_of(pod) for pod in self.active} | self.indexes
-        return [index for index in range(int(self.job["spec"].get("completions") or 0)) if index not in taken]
-
-    def back_off(self) -> float:
-        """Seconds until the next pod may be made."""
-        times = [moment for pod in self.done if pods.phase(pod) == "Failed" and (moment := _finished_at(pod))]
-        if not times or not self.failed:
-            return 0.0
-        pause = min(BACK_OFF_FIRST * 2 ** min(self.failed - 1, 10), BACK_OFF_CAP)
-        return (max(times) + timedelta(seconds=pause) - clock.now()).total_seconds()
-
-
-def _finished_at(pod: Object) -> datetime | None:
-    times = []
-    for status in (pod.get("status") or {}).get("containerStatuses") or ():
-        ended = ((status.get("state") or {}).get("terminated") or {}).get("finishedAt")
-        times.append(clock.parse(ended))
-    known = [moment for moment in times if moment is not None]
-    if known:
-        return max(known)
-    changed = (pods.condition(pod, "Ready") or {}).get("lastTransitionTime")
-    return clock.parse(changed) or clock.parse(pod["metadata"].get("creationTimestamp"))
-
-
-# acting
-
-
-def _new_pod(job: Object, index: int | None) -> Object:
+def _new_pod(job: Object, index: int | None, replaced: Object | None = None) -> Object:
     pod = workpods.from_template(job, JOBS, job["spec"]["template"])
     meta, name = pod["metadata"], job["metadata"]["name"]
     meta["finalizers"] = [*(meta.get("finalizers") or ()), TRACKING]
     if index is None:
         return pod
     meta["generateName"] = f"{name}-{index}-"
-    meta["annotations"] = {**(meta.get("annotations") or {}), INDEX: str(index)}
+    meta["annotations"] = {**(meta.get("annotations") or {}), INDEX: str(index), **_history(job, replaced)}
     meta["labels"] = {**(meta.get("labels") or {}), INDEX: str(index)}
-    field = {"fieldRef": {"fieldPath": f"metadata.annotations['{INDEX}']"}}
-    variable = {"name": "JOB_COMPLETION_INDEX", "valueFrom": field}
-    spec = dict(pod["spec"])
+    spec = {**pod["spec"], "hostname": f"{name}-{index}"}
     for kind in ("initContainers", "containers"):
         if spec.get(kind):
-            spec[kind] = [{**one, "env": [*(one.get("env") or ()), variable]} for one in spec[kind]]
-    if not spec.get("hostname"):
-        spec["hostname"] = f"{name}-{index}"
+            spec[kind] = [_with_index(one) for one in spec[kind]]
     return {**pod, "spec": spec}
+
+
+def _with_index(container: Object) -> Object:
+    """The container with its index in the environment, unless it has that variable already."""
+    given = container.get("env") or ()
+    if any(one["name"] == "JOB_COMPLETION_INDEX" for one in given):
+        return container
+    field = {"fieldRef": {"fieldPath": f"metadata.labels['{INDEX}']"}}
+    return {**container, "env": [*given, {"name": "JOB_COMPLETION_INDEX", "valueFrom": field}]}
+
+
+def _history(job: Object, replaced: Object | None) -> dict[str, str]:
+    """How often the index has failed so far, where that is limited."""
+    if not is_limited_per_index(job):
+        return {}
+    failures, ignored = jobpolicy.failures_with(job, replaced) if replaced is not None else (0, 0)
+    found = {jobpolicy.FAILURES: str(failures)}
+    return {**found, jobpolicy.IGNORED_FAILURES: str(ignored)} if ignored else found
 
 
 async def _manage(loop: Loop, tally: Tally) -> float | None:
     """Create or delete pods; answers when to look again."""
     missing, job = tally.missing(), tally.job
     if missing < 0:
-        await workpods.delete_many(loop, job, workpods.by_deletion_cost(tally.active, tally.active)[:-missing])
+        doomed = workpods.by_deletion_cost(tally.active, tally.active)[:-missing]
+        await _untrack(loop, doomed)  # what we take back is no failure
+        await workpods.delete_many(loop, job, doomed)
     if missing <= 0:
         return None
     pause = tally.back_off()
     if pause > 0:
         return pause
-    indexes = iter(tally.free_indexes()[:missing])
-    error = await workpods.create_many(
-        loop, job, missing, lambda: _new_pod(job, next(indexes) if is_indexed(job) else None)
-    )
+    wanted: list[int | None] = [None] * missing
+    if is_indexed(job):
+        free = tally.free_indexes()[:missing]
+        pauses = [left for index in free if (left := tally.back_off_of(index)) > 0]
+        wanted = [index for index in free if tally.back_off_of(index) <= 0]
+        if not wanted:
+            return min(pauses, default=None)
+    indexes = iter(wanted)
+
+    def make() -> Object:
+        index = next(indexes)
+        return _new_pod(job, index, tally.delayed.get(index) if index is not None else None)
+
+    error = await workpods.create_many(loop, job, len(wanted), make)
     if error is not None:
         raise error
     return None
 
 
-async def _untrack(loop: Loop, settled: list[Object]) -> None:
+async def _untrack(loop: Loop, counted: list[Object]) -> None:
     """Counted pods lose the finalizer, so that they may go."""
 
     async def one(pod: Object) -> None:
         meta = pod["metadata"]
         kept = [name for name in meta.get("finalizers") or () if name != TRACKING]
-        patch = {
-            "metadata": {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"], "finalizers": kept or None}
-        }
+        patch = {"metadata": {"uid": meta["uid"], "finalizers": kept or None}}
+        patch["metadata"]["resourceVersion"] = meta["resourceVersion"]
         try:
             await loop.patch(PODS, pod, patch)
         except StatusError as error:
             if error.code != 404:
                 raise
 
-    await asyncio.gather(*(one(pod) for pod in settled))
+    await asyncio.gather(*(one(pod) for pod in counted if is_tracked(pod)))
 
 
-def _counts(tally: Tally, active: list[Object]) -> Object:
-    ending = sum(pods.is_terminating(pod) and not pods.is_finished(pod) for pod in tally.pods)
-    old = dict(tally.job.get("status") or {})
+# status
+
+
+def _counts(tally: Tally, mine: list[Object]) -> Object:
+    active = [pod for pod in mine if workpods.is_active(pod)]
     found = {
-        **old,
+        **(tally.job.get("status") or {}),
         "active": len(active),
         "ready": sum(map(pods.is_ready, active)),
-        "terminating": ending,
+        "terminating": sum(map(is_ending, mine)),
         "succeeded": tally.succeeded,
         "failed": tally.failed,
         "uncountedTerminatedPods": {},
     }
-    if is_indexed(tally.job):
-        found["completedIndexes"] = format_indexes(tally.indexes)
-    names = ("active", "succeeded", "failed", "completedIndexes")
-    return {key: value for key, value in found.items() if value or key not in names}
+    found = {key: value for key, value in found.items() if value or key not in ("active", "succeeded", "failed")}
+    return _with_indexes(tally, found)
 
 
-def _finish(status: Object, kinds: tuple[str, str], reason: str, message: str) -> Object:
-    conditions = list(status.get("conditions") or ())
-    for kind in kinds:
-        conditions = workpods.set_condition(conditions, kind, "True", reason, message)
-        now = clock.text(clock.now())
-        conditions = [{**one, "lastProbeTime": one.get("lastProbeTime") or now} for one in conditions]
-    return {**status, "conditions": conditions}
+def _with_indexes(tally: Tally, status: Object) -> Object:
+    found = dict(status)
+    if is_indexed(tally.job) and tally.indexes:
+        found["completedIndexes"] = jobpolicy.format_indexes(tally.indexes)
+    if is_limited_per_index(tally.job):
+        found["failedIndexes"] = jobpolicy.format_indexes(tally.failed_indexes)
+    return found
 
 
-def _suspension(job: Object, status: Object) -> Object:
-    conditions, suspended = status.get("conditions") or [], bool(job["spec"].get("suspend"))
-    if suspended:
-        wanted = ("True", "JobSuspended", "Job suspended")
-    elif any(one["type"] == "Suspended" for one in conditions):
-        wanted = ("False", "JobResumed", "Job resumed")
-    else:
-        return status
-    changed = workpods.set_condition(conditions, "Suspended", *wanted)
+def _with_condition(status: Object, kind: str, state: str, reason: str, message: str) -> Object:
+    changed = workpods.set_condition(status.get("conditions") or [], kind, state, reason, message)
     now = clock.text(clock.now())
-    status = {**status, "conditions": [{**one, "lastProbeTime": one.get("lastProbeTime") or now} for one in changed]}
-    if suspended:
-        status.pop("startTime", None)
-    return status
+    return {**status, "conditions": [{**one, "lastProbeTime": one.get("lastProbeTime") or now} for one in changed]}
+
+
+def _suspension(loop: Loop, job: Object, status: Object) -> Object:
+    """The Suspended condition as the spec says; a resumed Job starts anew."""
+    known = next((one["status"] for one in status.get("conditions") or () if one["type"] == "Suspended"), None)
+    if job["spec"].get("suspend"):
+        if known != "True":
+            loop.event(job, "Normal", "Suspended", "Job suspended")
+        status = _with_condition(status, "Suspended", "True", "JobSuspended", "Job suspended")
+        return {key: value for key, value in status.items() if key != "startTime"}
+    if known != "True":
+        return status
+    loop.event(job, "Normal", "Resumed", "Job resumed")
+    status = _with_condition(status, "Suspended", "False", "JobResumed", "Job resumed")
+    return {**status, "startTime": clock.text(clock.now())}
+
+
+async def _finish(loop: Loop, job: Object, verdict: Verdict) -> None:
+    """The last word, once no pod is left on its way out."""
+    interim, reason, message = verdict
+    status = _with_condition(job["status"], FINAL[interim], "True", reason, message)
+    if FINAL[interim] == "Complete":
+        status["completionTime"] = clock.text(clock.now())
+    await loop.update(JOBS, {**job, "status": status}, "status")
+    if FINAL[interim] == "Failed":
+        loop.event(job, "Warning", reason, message)
+        return
+    if int(status.get("succeeded") or 0) > int(job["spec"].get("completions") or 2**31):
+        text = "Too many succeeded pods running after completion count reached"
+        loop.event(job, "Warning", "TooManySucceededPods", text)
+    loop.event(job, "Normal", "Completed", "Job completed")
+
+
+# reconciling
 
 
 async def reconcile(loop: Loop, key: str) -> float | None:
     job = loop[JOBS].get(key)
-    if job is None or job["spec"].get("managedBy", "kubernetes.io/job-controller") != "kubernetes.io/job-controller":
+    if job is None or job["spec"].get("managedBy", MYSELF) != MYSELF:
         return None
     found = await ownership.claim(loop, JOBS, job, PODS, ownership.selector_of(job))
     if is_finished(job):
-        await _untrack(loop, Tally(job, found).settled)
+        await _untrack(loop, found)
         return None
     if pods.is_terminating(job):
+        await _untrack(loop, Tally(job, found).settled)
         return None
-    job = await _started(loop, job)
-    tally = Tally(job, found)
-    failure = tally.failure()
-    again = None
-    if failure is not None or tally.is_complete() or job["spec"].get("suspend"):
-        await workpods.delete_many(loop, job, tally.active)
-    else:
-        again = await _manage(loop, tally)
-    await _report(loop, tally, failure)
-    left = tally.deadline_in()
-    return min(pause for pause in (again, left) if pause is not None) if again or left else None
+    return await _sync(loop, await _started(loop, job), found)
 
 
 async def _started(loop: Loop, job: Object) -> Object:
     status = job.get("status") or {}
-    if status.get("startTime") or job["spec"].get("suspend"):
+    if status.get("startTime") or job["spec"].get("suspend") or condition_is(job, "Suspended"):
         return job
     return await loop.update(JOBS, {**job, "status": {**status, "startTime": clock.text(clock.now())}}, "status")
 
 
-async def _report(loop: Loop, tally: Tally, failure: tuple[str, str] | None) -> None:
-    """Count first, then let the counted pods go: a crash in between counts nothing twice, as the finalizers say
-    which pods are counted only together with the numbers."""
-    job = tally.job
-    mine = loop[PODS].store.by_index(BY_CONTROLLER, job["metadata"]["uid"])
-    active = [pod for pod in mine if workpods.is_active(pod)]
-    ends = failure is not None or tally.is_complete()
-    status = _suspension(job, _counts(tally, [] if ends else active))
+def _verdict(tally: Tally) -> Verdict | None:
+    """What was said before is kept; then failure comes before success."""
+    for kind in ("SuccessCriteriaMet", "FailureTarget"):
+        if condition_is(tally.job, kind):
+            found = pods.condition(tally.job, kind) or {}
+            return kind, found.get("reason", ""), found.get("message", "")
+    failure, success = tally.failure(), tally.success()
     if failure is not None:
-        status = _finish(status, ("FailureTarget", "Failed"), *failure)
-        loop.event(job, "Warning", *failure)
-    elif tally.is_complete():
-        message = "Reached expected number of succeeded pods"
-        status = _finish(status, ("SuccessCriteriaMet", "Complete"), "CompletionsReached", message)
-        status["completionTime"] = clock.text(clock.now())
-        loop.event(job, "Normal", "Completed", "Job completed")
-    current = await workpods.write_status(loop, JOBS, job, status)
-    await _untrack(loop, tally.settled)
-    loop.informers.observe(JOBS, current)
+        return "FailureTarget", *failure
+    return ("SuccessCriteriaMet", *success) if success is not None else None
+
+
+async def _sync(loop: Loop, job: Object, found: list[Object]) -> float | None:
+    tally, again = Tally(job, found), None
+    verdict = _verdict(tally)
+    if verdict is not None:
+        await workpods.delete_many(loop, job, tally.active)
+    else:
+        again = await _manage(loop, tally)
+        if Tally(job, _mine(loop, job)).is_complete():
+            verdict = "SuccessCriteriaMet", *COMPLETED
+    job = await _report(loop, tally, verdict)
+    if verdict is not None and not any(map(is_ending, _mine(loop, job))):
+        await _finish(loop, job, verdict)
+    waits = [pause for pause in (again, tally.deadline_in()) if pause is not None]
+    return max(0.0, min(waits)) if waits and verdict is None else None
+
+
+def _mine(loop: Loop, job: Object) -> list[Object]:
+    return list(loop[PODS].store.by_index(BY_CONTROLLER, job["metadata"]["uid"]))
+
+
+async def _report(loop: Loop, tally: Tally, verdict: Verdict | None) -> Object:
+    """Name the ended pods in the status, let them go, then count them: a crash in between counts none twice and
+    forgets none (`uncountedTerminatedPods`)."""
+    if verdict is not None:
+        tally.count(_end(tally), failed=verdict[0] == "FailureTarget")
+    job = tally.job
+    if tally.settled:
+        status = {**(job.get("status") or {}), "uncountedTerminatedPods": tally.uncounted}
+        status = _with_verdict(_with_indexes(tally, status), verdict)
+        job = await workpods.write_status(loop, JOBS, job, status)
+        await _untrack(loop, tally.settled)
+    status = _with_verdict(_counts(tally, _mine(loop, job)), verdict)
+    if verdict is None:
+        status = _suspension(loop, job, status)
+    return await workpods.write_status(loop, JOBS, job, status)
+
+
+def _with_verdict(status: Object, verdict: Verdict | None) -> Object:
+    return _with_condition(status, verdict[0], "True", *verdict[1:]) if verdict is not None else status
+
+
+def _end(tally: Tally) -> list[Object]:
+    """All that is still tracked, once the Job ends."""
+    settled = {pod["metadata"]["uid"] for pod in tally.settled}
+    return [pod for pod in tally.pods if is_tracked(pod) and pod["metadata"]["uid"] not in settled]
 
 
 CONTROLLER = Controller(

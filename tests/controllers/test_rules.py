@@ -11,7 +11,7 @@ from controllers import (
     endpointslice,
     endpointslicemirroring,
     hints,
-    job,
+    jobpolicy,
     rollout,
     servicecidrs,
     slices,
@@ -282,8 +282,8 @@ def test_surge_rounds_up_and_unavailable_down_but_never_both_to_zero() -> None:
 
 @pytest.mark.parametrize(("indexes", "text"), [(set(), ""), ({1}, "1"), ({0, 1}, "0,1"), ({0, 1, 2, 5}, "0-2,5")])
 def test_completed_indexes(indexes: set[int], text: str) -> None:
-    assert job.format_indexes(indexes) == text
-    assert job.parse_indexes(text) == indexes
+    assert jobpolicy.format_indexes(indexes) == text
+    assert jobpolicy.parse_indexes(text) == indexes
 
 
 def test_pods_of_a_stateful_set_have_names_labels_and_claims_of_their_own() -> None:

@@ -6,6 +6,9 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
+from apiserver.patch.merge_patch import apply_merge
 from controllers.controller import Controller, Loop
 from miniplane.apimachinery.status import StatusError
 from miniplane.client.api import Object
@@ -114,6 +117,12 @@ class World:
         if subresource == "status":
             obj = {**old, "status": obj.get("status")}
         return self.put(resource, obj)
+
+    async def patch(self, resource: Resource, name: str, namespace: str | None, patch: Any, **options: Any) -> Object:
+        """A merge patch."""
+        old = await self.get(resource, name, namespace)
+        self.writes.append(("patch", resource, key_of(old)))
+        return self.put(resource, apply_merge(old, orjson.dumps(patch)))
 
     async def delete(self, resource: Resource, name: str, namespace: str | None = None, options: Any = None) -> Object:
         old = await self.get(resource, name, namespace)
