@@ -37,6 +37,7 @@ _RESERVED = frozenset(
 class PolicyStrategy(Strategy):
     """A policy, validating or mutating. Only the former has a status."""
 
+    unconditional_update = False
     has_generation = True
 
     def __init__(self, mutating: bool) -> None:
@@ -237,6 +238,8 @@ def _one_mutation(mutation: Object, check: _Expressions, path: str) -> list[Fiel
 
 class BindingStrategy(Counted):
     """A binding of a policy."""
+
+    unconditional_update = False
 
     def __init__(self, mutating: bool) -> None:
         self.mutating = mutating

@@ -35,6 +35,8 @@ SIDE_EFFECTS = ("None", "NoneOnDryRun")
 class WebhookStrategy(Counted):
     """Mutating- and ValidatingWebhookConfiguration."""
 
+    unconditional_update = False
+
     def __init__(self, mutating: bool) -> None:
         self.mutating = mutating
 

@@ -15,6 +15,8 @@ from apiserver.table import AGE
 class APIServiceStrategy(Strategy):
     """APIService."""
 
+    unconditional_update = False
+
     def default(self, obj: Object) -> None:
         default_client_config(obj.get("spec"))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from apiserver.field import FieldError, immutable, required
 from apiserver.kinds import daemonsets, deployments, replicasets, statefulsets
 from apiserver.kinds.kind import Column, Context, Kind, Object
+from apiserver.kinds.pods.checks import not_negative
 from apiserver.kinds.strategies import Free
-from apiserver.kinds.workload import non_negative
 from apiserver.kinds.workload_columns import count
 from apiserver.table import AGE
 
@@ -16,7 +16,7 @@ class RevisionStrategy(Free):
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         found = [required("data", "data is mandatory")] if obj.get("data") is None else []
-        return found + non_negative(obj.get("revision"), "revision")
+        return found + not_negative("revision", obj.get("revision"))
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
         changed = obj.get("data") != old.get("data")

@@ -8,8 +8,9 @@ from apiserver import validation as rules
 from apiserver.field import FieldError, forbidden, invalid, not_supported, required
 from apiserver.kinds.autoscaling_conversion import METRICS, convert, cpu
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
+from apiserver.kinds.pods.checks import not_negative
 from apiserver.kinds.pods.resources import container_resource_name
-from apiserver.kinds.workload import STATUS_SUBRESOURCE, non_negative
+from apiserver.kinds.workload import STATUS_SUBRESOURCE
 from apiserver.kinds.workload_columns import count
 from apiserver.table import AGE
 from miniplane.apimachinery.quantity import Quantity
@@ -68,7 +69,7 @@ class AutoscalerStrategy(Strategy):
 
     def validate_status_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
         status, names = obj.get("status") or {}, ("currentReplicas", "desiredReplicas")
-        return [fault for name in names for fault in non_negative(status.get(name), f"status.{name}")]
+        return [fault for name in names for fault in not_negative(f"status.{name}", status.get(name))]
 
 
 def _spec(spec: Object, least: int) -> list[FieldError]:

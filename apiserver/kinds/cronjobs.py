@@ -10,7 +10,8 @@ from apiserver.kinds.job_validation import job_spec
 from apiserver.kinds.jobs import default_job_template
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
 from apiserver.kinds.pod_validation import template_warnings
-from apiserver.kinds.workload import STATUS_SUBRESOURCE, non_negative
+from apiserver.kinds.pods.checks import not_negative
+from apiserver.kinds.workload import STATUS_SUBRESOURCE
 from apiserver.kinds.workload_columns import CONTAINERS, IMAGES, at
 from apiserver.table import AGE, since
 from apiserver.validation import max_length
@@ -148,14 +149,14 @@ class CronJobStrategy(Strategy):
 
     def _spec(self, spec: Object, before: Object | None, context: Context) -> list[FieldError]:
         found = _schedule(spec, before)
-        found += non_negative(spec.get("startingDeadlineSeconds"), "spec.startingDeadlineSeconds")
+        found += not_negative("spec.startingDeadlineSeconds", spec.get("startingDeadlineSeconds"))
         if before is None or spec.get("timeZone") != before.get("timeZone"):
             found += _time_zone(spec.get("timeZone"))
         if spec.get("concurrencyPolicy") not in POLICIES:
             found.append(not_supported("spec.concurrencyPolicy", spec.get("concurrencyPolicy", ""), POLICIES))
         found += _job(spec["jobTemplate"]["spec"], context)
         for limit in ("successfulJobsHistoryLimit", "failedJobsHistoryLimit"):
-            found += non_negative(spec.get(limit), f"spec.{limit}")
+            found += not_negative(f"spec.{limit}", spec.get(limit))
         return found
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from apiserver.field import FieldError, invalid, not_supported, required
 from apiserver.kinds.kind import Column, Context, Kind, Object
 from apiserver.kinds.pod import validate_pod_template
+from apiserver.kinds.pods.checks import not_negative
 from apiserver.kinds.workload import (
     Workload,
     apps_kind,
     immutable_selector,
     int_or_percent,
-    non_negative,
     not_matching,
     over_hundred,
     restart_faults,
@@ -69,9 +69,9 @@ class DaemonSetStrategy(Workload):
             found.append(invalid("spec.selector", selector, "empty selector is invalid for daemonset"))
         found += validate_pod_template(spec.get("template") or {}, "spec.template", context)
         found += restart_faults(spec, "DaemonSet")
-        found += non_negative(spec.get("minReadySeconds"), "spec.minReadySeconds")
+        found += not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
         found += _update_strategy(spec.get("updateStrategy") or {})
-        return found + non_negative(spec.get("revisionHistoryLimit"), "spec.revisionHistoryLimit")
+        return found + not_negative("spec.revisionHistoryLimit", spec.get("revisionHistoryLimit"))
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
         return self.validate(obj, context) + immutable_selector(obj, old)

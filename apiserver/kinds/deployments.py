@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from apiserver.field import FieldError, forbidden, invalid, not_supported
 from apiserver.kinds.kind import Column, Context, Kind, Object
+from apiserver.kinds.pods.checks import not_negative
 from apiserver.kinds.workload import (
     Workload,
     apps_kind,
     immutable_selector,
     int_or_percent,
-    non_negative,
     over_hundred,
     scaled,
     selector_faults,
@@ -51,12 +51,12 @@ class DeploymentStrategy(Workload):
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         spec = obj["spec"]
-        found = non_negative(spec.get("replicas"), "spec.replicas")
+        found = not_negative("spec.replicas", spec.get("replicas"))
         found += selector_faults(spec, "deployment")
         found += template_faults(spec, context)
         found += self._strategy(spec.get("strategy") or {})
-        found += non_negative(spec.get("minReadySeconds"), "spec.minReadySeconds")
-        found += non_negative(spec.get("revisionHistoryLimit"), "spec.revisionHistoryLimit")
+        found += not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
+        found += not_negative("spec.revisionHistoryLimit", spec.get("revisionHistoryLimit"))
         found += self._deadline(spec)
         return found
 
@@ -64,7 +64,7 @@ class DeploymentStrategy(Workload):
         deadline, ready = spec.get("progressDeadlineSeconds"), spec.get("minReadySeconds", 0)
         if deadline is None:
             return []
-        found = non_negative(deadline, "spec.progressDeadlineSeconds")
+        found = not_negative("spec.progressDeadlineSeconds", deadline)
         if deadline <= ready:
             found.append(invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"))
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from apiserver.field import OMIT, FieldError, duplicate, invalid, required
 from apiserver.kinds.job_validation import count_indexes
 from apiserver.kinds.kind import Object
-from apiserver.kinds.workload import non_negative
+from apiserver.kinds.pods.checks import not_negative
 
 CONDITIONS = "status.conditions"
 
@@ -19,7 +19,7 @@ def job_status(obj: Object, old: Object) -> list[FieldError]:
     """Causes for a status by itself. What was wrong already, and is left alone, is let through."""
     status = obj.get("status") or {}
     names = ("active", "succeeded", "failed", "ready", "terminating")
-    found = [fault for name in names for fault in non_negative(status.get(name), f"status.{name}")]
+    found = [fault for name in names for fault in not_negative(f"status.{name}", status.get(name))]
     found += _uncounted(status.get("uncountedTerminatedPods") or {})
     if _is(obj, "Complete") and _is(obj, "Failed"):
         found.append(invalid(CONDITIONS, OMIT, "cannot set Complete=True and Failed=true conditions"))

@@ -8,8 +8,9 @@ from apiserver import validation as rules
 from apiserver.field import OMIT, FieldError, duplicate, immutable, invalid, not_supported, required, too_many
 from apiserver.kinds.kind import Context, Object
 from apiserver.kinds.pod import validate_pod_template
+from apiserver.kinds.pods.checks import not_negative
 from apiserver.kinds.pods.internal import internal_spec
-from apiserver.kinds.workload import non_negative, not_matching
+from apiserver.kinds.workload import not_matching
 from apiserver.validation import label_selector
 from miniplane.apimachinery.selectors import from_object
 
@@ -79,7 +80,7 @@ def hostname_faults(obj: Object) -> list[FieldError]:
 
 def job_spec(spec: Object, path: str, context: Context, *, needs_selector: bool) -> list[FieldError]:
     """A JobSpec; a CronJob's template has no selector yet."""
-    found = [fault for name in COUNTS for fault in non_negative(spec.get(name), f"{path}.{name}")]
+    found = [fault for name in COUNTS for fault in not_negative(f"{path}.{name}", spec.get(name))]
     if spec.get("maxFailedIndexes") is not None and spec.get("backoffLimitPerIndex") is None:
         found.append(required(f"{path}.backoffLimitPerIndex", "when maxFailedIndexes is specified"))
     found += _managed_by(spec.get("managedBy"), f"{path}.managedBy")
@@ -251,7 +252,7 @@ def _success_rule(rule: Object, path: str, completions: int) -> list[FieldError]
     if count is None:
         return found
     at = f"{path}.succeededCount"
-    found += non_negative(count, at)
+    found += not_negative(at, count)
     if count > completions:
         why = f"must be less than or equal to {completions} (the number of specified completions)"
         found.append(invalid(at, count, why))

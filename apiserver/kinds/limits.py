@@ -24,6 +24,8 @@ RATIO_LIMIT = (2**63 - 1) // 1000
 class LimitRangeStrategy(Free):
     """LimitRange."""
 
+    create_on_update = True
+
     def default(self, obj: Object) -> None:
         for item in obj.setdefault("spec", {}).get("limits") or ():
             for name in LISTS:

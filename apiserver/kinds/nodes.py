@@ -107,7 +107,7 @@ def _dual_stack(ranges: list[str]) -> bool:
 def _pod_cidrs(ranges: list[str]) -> list[FieldError]:
     found: list[FieldError] = []
     for index, value in enumerate(ranges):
-        found += each(f"spec.podCIDRs[{index}]", value, rules.cidr(value))
+        found += each(f"spec.podCIDRs[{index}]", value, rules.legacy_cidr(value))
     if len(ranges) > 1 and not found and not _dual_stack(ranges):
         found.append(invalid("spec.podCIDRs", ranges, "may specify no more than one CIDR for each IP family"))
     return found

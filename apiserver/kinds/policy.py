@@ -7,7 +7,8 @@ from typing import Any
 from apiserver.conditions import condition_faults
 from apiserver.field import FieldError, invalid, not_supported
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
-from apiserver.kinds.workload import STATUS_SUBRESOURCE, int_or_percent, non_negative, over_hundred
+from apiserver.kinds.pods.checks import not_negative
+from apiserver.kinds.workload import STATUS_SUBRESOURCE, int_or_percent, over_hundred
 from apiserver.kinds.workload_columns import count
 from apiserver.table import AGE
 from apiserver.validation import label_selector
@@ -17,6 +18,8 @@ COUNTS = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPod
 
 class BudgetStrategy(Strategy):
     """PodDisruptionBudget."""
+
+    unconditional_update = False
 
     has_generation = True
 
@@ -41,7 +44,7 @@ class BudgetStrategy(Strategy):
     def validate_status_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
         status = obj.get("status") or {}
         found = condition_faults(status.get("conditions") or (), "status.conditions")
-        return found + [fault for name in COUNTS for fault in non_negative(status.get(name), f"status.{name}")]
+        return found + [fault for name in COUNTS for fault in not_negative(f"status.{name}", status.get(name))]
 
 
 def _go_spec(spec: Object) -> Object:

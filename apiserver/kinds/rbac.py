@@ -5,12 +5,14 @@ from __future__ import annotations
 from apiserver.field import FieldError, invalid, not_supported, required
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
 from apiserver.table import AGE
-from apiserver.validation import path_segment
+from apiserver.validation import label_selector, path_segment
 
 GROUP = "rbac.authorization.k8s.io"
 
 
 class _RbacStrategy(Strategy):
+    create_on_update = True
+
     def prepare_for_create(self, obj: Object, context: Context) -> None:
         """Nothing is the server's alone here."""
 
@@ -31,6 +33,8 @@ class RoleStrategy(_RbacStrategy):
         found: list[FieldError] = []
         for index, rule in enumerate(obj.get("rules") or ()):
             found += self._rule(rule, f"rules[{index}]")
+        if obj.get("aggregationRule") is not None and not self.namespaced:
+            found += _aggregation(obj["aggregationRule"].get("clusterRoleSelectors") or [])
         return found
 
     def _rule(self, rule: Object, path: str) -> list[FieldError]:
@@ -55,6 +59,19 @@ class RoleStrategy(_RbacStrategy):
             why = "rules cannot apply to both regular resources and non-resource URLs"
             found.append(invalid(f"{path}.nonResourceURLs", urls, why))
         return found
+
+
+def _aggregation(selectors: list[Object]) -> list[FieldError]:
+    path = "aggregationRule.clusterRoleSelectors"
+    if not selectors:
+        return [required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil")]
+    found: list[FieldError] = []
+    for index, selector in enumerate(selectors):
+        faults = label_selector(selector, f"{path}[{index}]")
+        found += faults
+        if faults:
+            found.append(invalid(f"{path}[{index}]", selector, "invalid label selector."))
+    return found
 
 
 class BindingStrategy(_RbacStrategy):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from apiserver.field import FieldError
 from apiserver.kinds.kind import Context, Kind, Object
+from apiserver.kinds.pods.checks import not_negative
 from apiserver.kinds.workload import (
     Workload,
     apps_kind,
     immutable_selector,
-    non_negative,
     selector_faults,
     template_faults,
 )
@@ -29,8 +29,8 @@ class ReplicaSetStrategy(Workload):
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         spec = obj["spec"]
-        found = non_negative(spec.get("replicas"), "spec.replicas")
-        found += non_negative(spec.get("minReadySeconds"), "spec.minReadySeconds")
+        found = not_negative("spec.replicas", spec.get("replicas"))
+        found += not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
         found += selector_faults(spec, "deployment")
         found += template_faults(spec, context)
         return found

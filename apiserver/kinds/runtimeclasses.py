@@ -16,6 +16,8 @@ from apiserver.validation import labels
 class RuntimeClassStrategy(Free):
     """RuntimeClass: how nodes run pods."""
 
+    unconditional_update = False
+
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         handler = obj.get("handler", "")
         found = each("handler", handler, rules.dns1123_label(handler))

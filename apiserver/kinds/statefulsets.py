@@ -5,11 +5,11 @@ from __future__ import annotations
 from apiserver import validation as rules
 from apiserver.field import FieldError, forbidden, invalid, not_supported
 from apiserver.kinds.kind import Column, Context, Kind, Object
+from apiserver.kinds.pods.checks import not_negative
 from apiserver.kinds.workload import (
     Workload,
     apps_kind,
     int_or_percent,
-    non_negative,
     over_hundred,
     scaled,
     selector_faults,
@@ -83,9 +83,9 @@ class StatefulSetStrategy(Workload):
         for name, kept in (spec.get("persistentVolumeClaimRetentionPolicy") or {}).items():
             if kept not in RETENTION:
                 found.append(not_supported(f"spec.persistentVolumeClaimRetentionPolicy.{name}", kept, RETENTION))
-        found += non_negative(spec.get("replicas"), "spec.replicas")
-        found += non_negative(spec.get("minReadySeconds"), "spec.minReadySeconds")
-        found += non_negative((spec.get("ordinals") or {}).get("start"), "spec.ordinals.start")
+        found += not_negative("spec.replicas", spec.get("replicas"))
+        found += not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
+        found += not_negative("spec.ordinals.start", (spec.get("ordinals") or {}).get("start"))
         service = spec.get("serviceName")
         if service and service != before.get("serviceName"):
             found += [invalid("spec.serviceName", service, text) for text in rules.dns1123_label(service)]
@@ -135,7 +135,7 @@ def _shown(rolling: Object | None) -> Object | None:
 
 
 def _rolling(rolling: Object, path: str) -> list[FieldError]:
-    found = non_negative(rolling.get("partition"), f"{path}.partition")
+    found = not_negative(f"{path}.partition", rolling.get("partition"))
     most = rolling.get("maxUnavailable")
     if most is None:
         return found

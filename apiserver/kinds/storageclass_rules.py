@@ -102,6 +102,8 @@ class AttributesClassStrategy(Free):
 class DriverStrategy(Counted):
     """CSIDriver."""
 
+    unconditional_update = False
+
     def default(self, obj: Object) -> None:
         spec = obj.setdefault("spec", {})
         defaults: Object = {
@@ -161,6 +163,8 @@ def _token_requests(requests: Any) -> list[FieldError]:
 class NodeStrategy(Free):
     """CSINode."""
 
+    unconditional_update = False
+
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         found: list[FieldError] = []
         seen: set[str] = set()
@@ -204,6 +208,8 @@ def _node_driver(driver: Object, path: str, seen: set[str]) -> list[FieldError]:
 class CapacityStrategy(Free):
     """CSIStorageCapacity."""
 
+    unconditional_update = False
+
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         name, capacity = obj.get("storageClassName", ""), obj.get("capacity")
         found = label_selector(obj.get("nodeTopology"), "nodeTopology")
@@ -223,6 +229,8 @@ class CapacityStrategy(Free):
 
 class AttachmentStrategy(Strategy):
     """VolumeAttachment: what it attaches never changes."""
+
+    unconditional_update = False
 
     def prepare_for_create(self, obj: Object, context: Context) -> None:
         obj["status"] = {"attached": False}

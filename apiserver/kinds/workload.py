@@ -8,6 +8,7 @@ from apiserver.field import FieldError, forbidden, immutable, invalid, not_suppo
 from apiserver.kinds.kind import STATUS, Column, Context, Kind, Object, Strategy, Subresource
 from apiserver.kinds.pod import default_pod_spec, validate_pod_template
 from apiserver.kinds.pod_validation import template_warnings
+from apiserver.kinds.pods.checks import not_negative
 from apiserver.kinds.scale import scale_subresource
 from apiserver.validation import label_selector, percent
 from miniplane.apimachinery.selectors import from_object
@@ -16,16 +17,11 @@ NOT_MATCHING = "`selector` does not match template `labels`"
 STATUS_SUBRESOURCE = Subresource("status", STATUS)
 
 
-def non_negative(value: Any, path: str) -> list[FieldError]:
-    """apimachinery's ValidateNonnegativeField."""
-    return [invalid(path, value, "must be greater than or equal to 0")] if value is not None and value < 0 else []
-
-
 def int_or_percent(value: Any, path: str) -> list[FieldError]:
     """A count or a percentage, not negative."""
     if isinstance(value, str):
         return [invalid(path, value, text) for text in percent(value)]
-    return non_negative(value, path)
+    return not_negative(path, value)
 
 
 def over_hundred(value: Any, path: str) -> list[FieldError]:
@@ -118,7 +114,7 @@ class Workload(Strategy):
 
     def validate_status_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
         status, before = obj.get("status") or {}, old.get("status") or {}
-        found = [fault for name in self.counts for fault in non_negative(status.get(name), f"status.{name}")]
+        found = [fault for name in self.counts for fault in not_negative(f"status.{name}", status.get(name))]
         for name in self.within:
             if status.get(name, 0) > status.get("replicas", 0):
                 found.append(invalid(f"status.{name}", status.get(name, 0), "cannot be greater than status.replicas"))

@@ -313,3 +313,41 @@ def test_a_certificate_request_is_approved_once(plane: Plane) -> None:
     assert status == 422
     assert causes(answer) == ['status.conditions: Forbidden: updates may not remove a condition of type "Approved"']
     plane.request("DELETE", f"{path}/csr-once")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/apis/policy/v1/namespaces/default/poddisruptionbudgets", {"spec": {}}),
+        ("/apis/node.k8s.io/v1/runtimeclasses", {"handler": "h"}),
+        (f"{STORAGE}/csidrivers", {}),
+    ],
+)
+def test_a_put_must_say_what_it_replaces(plane: Plane, path: str, body: dict[str, Any]) -> None:
+    named = {"metadata": {"name": "blind"}, **body}
+    plane.request("POST", path, named)
+    status, answer = plane.request("PUT", f"{path}/blind", named)
+    plane.request("DELETE", f"{path}/blind")
+    assert (status, causes(answer)) == (
+        422,
+        ["metadata.resourceVersion: Invalid value: 0: must be specified for an update"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles", {"rules": []}),
+        ("/api/v1/namespaces/{}/limitranges", {"spec": {"limits": []}}),
+    ],
+)
+def test_a_put_makes_what_is_missing(plane: Plane, namespace: str, path: str, body: dict[str, Any]) -> None:
+    body = {"metadata": {"name": "new"}, **body}
+    assert plane.request("PUT", f"{path.format(namespace)}/new", body)[0] == 201
+
+
+def test_an_aggregation_selects_something(plane: Plane) -> None:
+    body = {"metadata": {"name": "x"}, "aggregationRule": {}}
+    status, answer = plane.request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles?dryRun=All", body)
+    why = "at least one clusterRoleSelector required if aggregationRule is non-nil"
+    assert (status, causes(answer)) == (422, [f"aggregationRule.clusterRoleSelectors: Required value: {why}"])

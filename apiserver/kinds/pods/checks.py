@@ -104,4 +104,4 @@ def port_or_name(path: str, value: Any) -> list[FieldError]:
 
 
 def addresses(path: str, value: str) -> list[FieldError]:
-    return each(path, value, rules.ip_address(value))
+    return each(path, value, rules.legacy_ip(value))
