@@ -15,11 +15,12 @@ class RevisionStrategy(Free):
     """ControllerRevision: a numbered copy that never changes."""
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
-        found = [required("data", "data is mandatory")] if obj.get("data") is None else []
-        return found + not_negative("revision", obj.get("revision"))
+        found = not_negative("revision", obj.get("revision"))
+        return found + ([required("data", "data is mandatory")] if obj.get("data") is None else [])
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
-        changed = obj.get("data") != old.get("data")
+        """A changed number is reported as changed data too."""
+        changed = any(obj.get(name) != old.get(name) for name in ("data", "revision"))
         return self.validate(obj, context) + ([immutable("data", obj.get("data"))] if changed else [])
 
 
