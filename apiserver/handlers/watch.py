@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -178,25 +177,22 @@ class _Stream:
         return b"".join(frames)
 
     async def frames(self, watcher: Watcher) -> AsyncIterator[bytes]:
-        deadline = time.monotonic() + self.lifetime()
-        bookmark_at = time.monotonic() + BOOKMARK_EVERY * random.uniform(0.8, 1.0)
-        while True:
-            now = time.monotonic()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.lifetime()
+        bookmark_at = loop.time() + BOOKMARK_EVERY * random.uniform(0.8, 1.0)
+        while not watcher.closed and loop.time() < deadline:
             until = min(deadline, bookmark_at) if self.options.bookmarks else deadline
+            # one timer until then, not one for each frame: fan-out is many frames
+            timer = loop.call_at(until, watcher.nudge)
             try:
-                async with asyncio.timeout(max(until - now, 0)):
-                    frames = await watcher.next()
-            except TimeoutError:
-                if self.options.bookmarks:
-                    yield self.bookmark(watcher.revision)
-                    bookmark_at = time.monotonic() + BOOKMARK_EVERY
-                if time.monotonic() >= deadline:
-                    return
-                continue
-            if not frames:
-                return
-            self.count(len(frames))
-            yield self.started(frames) if self.first else b"".join(frames)
+                while frames := await watcher.next():
+                    self.count(len(frames))
+                    yield self.started(frames) if self.first else b"".join(frames)
+            finally:
+                timer.cancel()
+            if self.options.bookmarks and not watcher.closed:
+                yield self.bookmark(watcher.revision)
+                bookmark_at = loop.time() + BOOKMARK_EVERY
 
     def lifetime(self) -> float:
         timeout = self.options.timeout

@@ -49,7 +49,7 @@ class Watcher:
         self._size = 0
         self._delivered = hub.revision
         self._waiter: asyncio.Future[None] | None = None
-        self.closed = False
+        self.closed = self._nudged = False
         self.skip_until = 0  # a client that asked for a future revision hears nothing before it
 
     @property
@@ -85,10 +85,16 @@ class Watcher:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    def nudge(self) -> None:
+        """Let whoever waits go on without a frame."""
+        self._nudged = True
+        self._wake()
+
     async def next(self) -> list[bytes]:
-        """All frames that wait, at least one; empty once the watch is closed."""
+        """All frames that wait, at least one; empty once the watch is closed, and once for each nudge."""
         while not self._queue:
-            if self.closed:
+            if self.closed or self._nudged:
+                self._nudged = False
                 return []
             self._waiter = asyncio.get_running_loop().create_future()
             try:

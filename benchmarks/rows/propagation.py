@@ -43,8 +43,8 @@ async def _measured(services: int, each: int, p50_goal: float, p99_goal: float) 
 def _status(number: int, index: int, ready: bool) -> Object:
     return {
         "phase": "Running",
-        "podIP": f"10.244.{number}.{index + 2}",
-        "podIPs": [{"ip": f"10.244.{number}.{index + 2}"}],
+        "podIP": f"10.{number // 256}.{number % 256}.{index + 2}",
+        "podIPs": [{"ip": f"10.{number // 256}.{number % 256}.{index + 2}"}],
         "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
     }
 
