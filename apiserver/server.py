@@ -248,7 +248,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 def route(request: Request) -> Handler:
     """The handler of a request: 404 where there is no such path, 405 where the path has no such method."""
     info, kind = request.info, request.kind
-    scoped = kind.namespaced == bool(info.namespace) or (kind.resource == "namespaces")
+    scoped = kind.namespaced == bool(info.namespace) or (kind.resource == "namespaces" and bool(info.name))
     if not info.name:
         if not scoped and not (kind.namespaced and not info.namespace):
             raise errors.not_found_plain()
@@ -275,7 +275,9 @@ def route(request: Request) -> Handler:
 def _handler(request: Request, allowed: tuple[str, ...], special: str) -> Handler:
     info = request.info
     verb = info.verb
-    if info.method not in KNOWN_METHODS or verb not in allowed:
+    if verb == "proxy":
+        raise errors.not_found_plain()
+    if info.method not in KNOWN_METHODS or verb not in allowed or (verb == "watch" and info.method != "GET"):
         raise errors.method_not_allowed()
     return HANDLERS[f"{special}:{verb}" if special else verb]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import posixpath
+import string
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import orjson
 
-from apiserver import errors, listoptions
+from apiserver import errors, gojson, listoptions
 from apiserver.encoding import object_as_version
 from apiserver.handlers.commit import key_of
 from apiserver.handlers.conversion import showable
@@ -29,6 +31,8 @@ EXPIRED = (
     "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
     "modified, or deleted between the time the first chunk was returned and now may show up in the list."
 )
+
+_BASE64 = frozenset(string.ascii_letters + string.digits + "-_")
 
 
 def find(request: Request) -> Record:
@@ -135,15 +139,37 @@ def encode_token(revision: int, start: str) -> str:
 
 
 def decode_token(token: str) -> tuple[int, str]:
-    """Raises 400 for anything that `encode_token` did not make."""
+    """(revision, first key) of a continue token. Raises 400 for anything that `encode_token` did not make."""
     try:
-        padded = token + "=" * (-len(token) % 4)
-        value = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        version, revision, start = value["v"], value["rv"], value["start"]
-        if version != "meta.k8s.io/v1" or not isinstance(revision, int) or not isinstance(start, str):
-            raise ValueError(token)
-    except (ValueError, KeyError, TypeError):
-        raise errors.bad_request("continue key is not valid: illegal base64 data at input byte 0") from None
+        return _token_fields(token)
+    except ValueError as error:
+        raise errors.bad_request(f"invalid continue token: continue key is not valid{error}") from None
+
+
+def _token_fields(token: str) -> tuple[int, str]:
+    """Raises ValueError with what comes after `continue key is not valid`."""
+    bad = next((at for at, character in enumerate(token) if character not in _BASE64), None)
+    if bad is None and len(token) % 4 == 1:
+        bad = len(token) - 1
+    if bad is not None:
+        raise ValueError(f": illegal base64 data at input byte {bad}")
+    data = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    try:
+        value = orjson.loads(data)
+        version, revision, start = value.get("v", ""), value.get("rv", 0), value.get("start", "")
+    except ValueError:
+        raise ValueError(f": {gojson.explain(data)}") from None
+    except AttributeError:
+        raise ValueError(": json: cannot unmarshal into Go value of type storage.continueToken") from None
+    if version != "meta.k8s.io/v1":
+        raise ValueError(f": server does not recognize this encoded version {version}")
+    if not revision or not isinstance(revision, int):
+        raise ValueError(": incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
+    if not start or not isinstance(start, str):
+        raise ValueError(": encoded start key empty (version meta.k8s.io/v1)")
+    rooted = start if start.startswith("/") else f"/{start}"
+    if posixpath.normpath(rooted) != rooted:
+        raise ValueError(f": {start}")
     return revision, start
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver import validation as rules
-from apiserver.field import FieldError, duplicate, immutable, invalid, not_supported, required
+from apiserver.field import FieldError, duplicate, immutable, invalid, not_supported, quote, required
 from apiserver.kinds.clientconfig import conversion_faults, default_client_config
 from apiserver.kinds.kind import STATUS, Context, Kind, Object, Strategy, Subresource
 from apiserver.schema import structural
+from apiserver.schema.definition_schema import unknown_formats
 
 GROUP = "apiextensions.k8s.io"
 RESOURCE = f"customresourcedefinitions.{GROUP}"
@@ -72,6 +73,10 @@ class DefinitionStrategy(Strategy):
         storage = [v["name"] for v in obj["spec"].get("versions") or () if v.get("storage")]
         obj["status"] = {**obj["status"], "storedVersions": stored + [name for name in storage if name not in stored]}
 
+    def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
+        known = set() if old is None else set(_unknown_formats(old))
+        return [f"unrecognized format {quote(name)}" for name in _unknown_formats(obj) if name not in known]
+
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         return _identity(obj) + self._content(obj)
 
@@ -115,6 +120,11 @@ def _identity(obj: Object) -> list[FieldError]:
     spec, name = obj["spec"], obj["metadata"].get("name", "")
     wanted = f"{(spec.get('names') or {}).get('plural', '')}.{spec.get('group', '')}"
     return [] if name == wanted else [invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group')]
+
+
+def _unknown_formats(obj: Object) -> list[str]:
+    schemas = [(version.get("schema") or {}).get("openAPIV3Schema") for version in obj["spec"].get("versions") or ()]
+    return [name for schema in schemas for name in unknown_formats(schema)]
 
 
 def _spec(obj: Object) -> list[FieldError]:

@@ -9,7 +9,7 @@ All functions leave their arguments alone and may share parts with them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -61,20 +61,25 @@ def _union_node(left: FieldSet, right: FieldSet) -> FieldSet:
 
 def difference(left: FieldSet, right: FieldSet) -> FieldSet:
     """Paths of `left` that are not in `right`; `left` itself where nothing goes."""
-    out: FieldSet | None = None
+    return _reduced(left, right, _difference_node)
+
+
+def _reduced(left: FieldSet, right: FieldSet, remains: Callable[[FieldSet, FieldSet], FieldSet | None]) -> FieldSet:
+    """`left` with `remains` of what both sets have a node for (None: nothing); `left` itself where all of it does."""
+    out = left
     for key, node in right.items():
         present = left.get(key)
         if present is None:
             continue
-        rest = _difference_node(present, node)
+        rest = remains(present, node)
         if rest is present:
             continue
-        out = dict(left) if out is None else out
+        out = dict(left) if out is left else out
         if rest is None:
             del out[key]
         else:
             out[key] = rest
-    return left if out is None else out
+    return out
 
 
 def _difference_node(left: FieldSet, right: FieldSet) -> FieldSet | None:
@@ -103,23 +108,12 @@ def _intersection_node(left: FieldSet, right: FieldSet) -> FieldSet | None:
 
 def without(left: FieldSet, right: FieldSet) -> FieldSet:
     """`left` without the paths of `right` and everything below them."""
-    out = left
-    for key, node in right.items():
-        present = out.get(key)
-        if present is None:
-            continue
-        rest = None if has_self(node) else _without_node(present, node)
-        if rest is present:
-            continue
-        out = dict(out) if out is left else out
-        if rest is None:
-            del out[key]
-        else:
-            out[key] = rest
-    return out
+    return _reduced(left, right, _without_node)
 
 
 def _without_node(left: FieldSet, right: FieldSet) -> FieldSet | None:
+    if has_self(right):
+        return None
     out = without(left, right)
     return left if out is left else _closed(out)
 

@@ -17,8 +17,7 @@ from apiserver.protobuf.wire import FIXED64, VARINT, ProtobufError, delimited, t
 MEDIA_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 Json = Mapping[str, Any]
 
-_BOUNDS = {
-    "default": "any",
+_LIMITS = {
     "maximum": "double",
     "exclusiveMaximum": "bool",
     "minimum": "double",
@@ -29,9 +28,8 @@ _BOUNDS = {
     "maxItems": "int64",
     "minItems": "int64",
     "uniqueItems": "bool",
-    "enum": "*any",
-    "multipleOf": "double",
 }
+_BOUNDS = {"default": "any", **_LIMITS, "enum": "*any", "multipleOf": "double"}
 _PLAIN = {"type": "string", "format": "string", "items": "PrimitivesItems", "collectionFormat": "string", **_BOUNDS}
 _NAMED = {"required": "bool", "in": "string", "description": "string", "name": "string"}
 
@@ -150,16 +148,7 @@ MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
             "description": "string",
             "default": "any",
             "multipleOf": "double",
-            "maximum": "double",
-            "exclusiveMaximum": "bool",
-            "minimum": "double",
-            "exclusiveMinimum": "bool",
-            "maxLength": "int64",
-            "minLength": "int64",
-            "pattern": "string",
-            "maxItems": "int64",
-            "minItems": "int64",
-            "uniqueItems": "bool",
+            **_LIMITS,
             "maxProperties": "int64",
             "minProperties": "int64",
             "required": "*string",

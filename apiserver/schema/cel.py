@@ -139,12 +139,15 @@ def shape(schema: Json) -> Checked:
     items = schema.get("items")
     rest = schema.get("additionalProperties")
     element = items if isinstance(items, Mapping) else rest if isinstance(rest, Mapping) else None
-    properties = schema.get("properties")
-    open_ended = schema.get("x-kubernetes-preserve-unknown-fields") or element is not None or properties is None
-    if open_ended:
+    if element is not None or schema.get("type") != "object":
         return Checked(element=None if element is None else lambda: shape(element))
-    named = {escape(name): inner for name, inner in (properties or {}).items()}
+    named = {escape(name): inner for name, inner in (schema.get("properties") or {}).items() if _has_type(inner)}
     return Checked(fields={name: partial(shape, inner) for name, inner in named.items() if name is not None})
+
+
+def _has_type(schema: Json) -> bool:
+    """What has none is unknown to rules, preserved fields among them."""
+    return bool(schema.get("type") or schema.get("x-kubernetes-int-or-string"))
 
 
 class _ByIdentity:
@@ -185,34 +188,37 @@ def with_object_fields(schema: Json) -> Json:
     return {**schema, "properties": properties}
 
 
-def definition_faults(schema: Json, path: str, root: bool = True) -> Iterator[FieldError]:
-    """What is wrong with the rules of a definition's schema."""
+def definition_faults(schema: Json, path: str, root: bool, uncorrelatable: str = "") -> Iterator[FieldError]:
+    """What is wrong with the rules of one part of a definition's schema. `uncorrelatable`: the list or map around it
+    whose members cannot be told from one another across an update, so that there is no `oldSelf`."""
     known = with_object_fields(schema) if root or schema.get("x-kubernetes-embedded-resource") else schema
     for at, rule in enumerate(schema.get(RULES) or ()):
-        where = f"{path}.{RULES}[{at}].rule"
-        if not str(rule.get("rule", "")).strip():
-            yield required(where, "rule is not specified")
-        elif not available():
-            yield forbidden(where, MISSING)
+        where = f"{path}.{RULES}[{at}]"
+        if not available():
+            yield forbidden(f"{where}.rule", MISSING)
         else:
-            yield from _compilation_faults(rule, known, where)
-    for name, inner in sorted((schema.get("properties") or {}).items()):
-        yield from definition_faults(inner, f"{path}.properties[{name}]", False)
-    for name in ("items", "additionalProperties"):
-        if isinstance(schema.get(name), Mapping):
-            yield from definition_faults(schema[name], f"{path}.{name}", False)
+            yield from _compilation_faults(rule, known, where, uncorrelatable)
 
 
-def _compilation_faults(rule: Json, known: Json, where: str) -> Iterator[FieldError]:
+def _compilation_faults(rule: Json, known: Json, where: str, uncorrelatable: str) -> Iterator[FieldError]:
+    compiled_rule = None
     try:
-        Rule(rule["rule"], known)
+        compiled_rule = Rule(rule["rule"], known)
     except ValueError as error:
-        yield invalid(where, _as_go(rule), str(error))
+        yield invalid(f"{where}.rule", _as_go(rule), str(error))
     if rule.get("messageExpression"):
         try:
             Rule(rule["messageExpression"], known, "STRING")
         except ValueError as error:
-            yield invalid(f"{where.removesuffix('rule')}messageExpression", _as_go(rule), str(error))
+            yield invalid(f"{where}.messageExpression", _as_go(rule), str(error))
+    if compiled_rule is None:
+        return
+    optional = rule.get("optionalOldSelf")
+    if compiled_rule.transition and uncorrelatable:
+        text = f"oldSelf cannot be used on the uncorrelatable portion of the schema within {uncorrelatable}"
+        yield invalid(f"{where}.rule", rule["rule"], text)
+    elif not compiled_rule.transition and optional is not None:
+        yield invalid(f"{where}.optionalOldSelf", optional, "may not be set if oldSelf is not used in rule")
 
 
 def _as_go(rule: Json) -> dict[str, Any]:

@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from apiserver.field import FieldError, forbidden, invalid, not_supported, required
-from apiserver.schema import cel, custom
+from apiserver.field import FieldError, forbidden, invalid, required
+from apiserver.schema import cel, custom, definition_schema
 
 Json = Mapping[str, Any]
-TYPES = ("array", "boolean", "integer", "number", "object", "string")
-_UNSUPPORTED = ("$ref", "definitions", "dependencies", "id", "additionalItems", "patternProperties")
+ROOT, FIELDS, ITEMS = "at the root", "for specified object fields", "for specified array items"
 _JUNCTORS = ("allOf", "anyOf", "oneOf")
 _ONLY_OUTSIDE = {
     "type": "must be empty to be structural",
@@ -23,6 +22,8 @@ _ONLY_OUTSIDE = {
     "title": "must be empty to be structural",
     "default": "must be undefined to be structural",
     "nullable": "must be false to be structural",
+    "externalDocs": "must be undefined to be structural",
+    cel.RULES: "must be empty to be structural",
     "additionalProperties": "must be undefined to be structural",
     custom.PRESERVE: "must be false to be structural",
     custom.EMBEDDED: "must be false to be structural",
@@ -35,128 +36,90 @@ _ONLY_OUTSIDE = {
 
 
 def faults(schema: Json, path: str) -> list[FieldError]:
-    """Everything that is wrong with the schema of one version."""
-    found = [*_root(schema, path), *_walk(schema, path)]
-    if not found:
-        found = [*_defaults(schema, path), *cel.definition_faults(schema, path)]
-    return found
+    """Everything that is wrong with the schema of one version, in the order of the real server: what is not
+    structural (or, where nothing is, defaults), then what no schema of a definition may say."""
+    found = [forbidden(f"{path}.nullable", "nullable cannot be true at the root")] if schema.get("nullable") else []
+    if _convertible(schema):
+        unstructured = sorted([*_invariants(schema, path, ROOT), *_completeness(schema, schema, path, path)], key=str)
+        found += unstructured or _defaults(schema, path)
+    return found + definition_schema.faults(schema, path, expressions=not found)
 
 
-def _root(schema: Json, path: str) -> Iterator[FieldError]:
-    kind = schema.get("type")
-    if not kind:
-        yield required(f"{path}.type", "must not be empty at the root")
-    elif kind != "object":
-        yield invalid(f"{path}.type", kind, "must be object at the root")
-    metadata = (schema.get("properties") or {}).get("metadata") or {}
-    if set(metadata.get("properties") or ()) - {"name", "generateName"}:
-        text = "must not specify anything other than name and generateName, but metadata is implicitly specified"
-        yield forbidden(f"{path}.properties[metadata]", text)
+def _convertible(schema: Json) -> bool:
+    """Whether a schema has a structural form at all: what has none is only reported as unsupported."""
+    if any(schema.get(name) for name in definition_schema.UNSUPPORTED) or isinstance(schema.get("items"), list):
+        return False
+    return all(_convertible(inner) for inner, _, _ in _children(schema, ""))
 
 
 def _children(schema: Json, path: str) -> Iterator[tuple[Json, str, str]]:
     """(schema, path, what it describes) of the structural parts below a schema."""
     for name, inner in sorted((schema.get("properties") or {}).items()):
-        yield inner, f"{path}.properties[{name}]", "object fields"
+        yield inner, f"{path}.properties[{name}]", FIELDS
     if isinstance(schema.get("items"), Mapping):
-        yield schema["items"], f"{path}.items", "array items"
+        yield schema["items"], f"{path}.items", ITEMS
     if isinstance(schema.get("additionalProperties"), Mapping):
-        yield schema["additionalProperties"], f"{path}.additionalProperties", "object fields"
+        yield schema["additionalProperties"], f"{path}.additionalProperties", FIELDS
 
 
-def _walk(schema: Json, path: str) -> Iterator[FieldError]:
-    yield from _forbidden(schema, path)
-    yield from _type(schema, path)
-    yield from _lists(schema, path)
+def _invariants(schema: Json, path: str, level: str) -> Iterator[FieldError]:
+    yield from _type(schema, path, level)
+    yield from _object_fields(schema, path, level)
+    yield from _extensions(schema, path)
     yield from _pattern(schema, path)
-    for name in _JUNCTORS:
-        for at, inner in enumerate(schema.get(name) or ()):
-            yield from _values_only(inner, schema, f"{path}.{name}[{at}]")
-    if isinstance(schema.get("not"), Mapping):
-        yield from _values_only(schema["not"], schema, f"{path}.not")
+    yield from _junctors(schema, path)
     for inner, below, what in _children(schema, path):
-        yield from _stated(inner, below, what)
-        yield from _walk(inner, below)
+        yield from _invariants(inner, below, what)
 
 
-def _forbidden(schema: Json, path: str) -> Iterator[FieldError]:
-    for name in _UNSUPPORTED:
-        if schema.get(name):
-            yield forbidden(f"{path}.{name}", f"{name} is not supported")
-    if schema.get("uniqueItems"):
-        text = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"
-        yield forbidden(f"{path}.uniqueItems", text)
-    rest = schema.get("additionalProperties")
-    if rest is False:
-        yield forbidden(f"{path}.additionalProperties", "additionalProperties cannot be set to false")
-    if rest is not None and schema.get("properties"):
-        text = "additionalProperties and properties are mutual exclusive"
-        yield forbidden(f"{path}.additionalProperties", text)
-    if schema.get(custom.PRESERVE) is False:
-        yield invalid(f"{path}.{custom.PRESERVE}", False, "must be true or undefined")
-
-
-def _type(schema: Json, path: str) -> Iterator[FieldError]:
+def _type(schema: Json, path: str, level: str) -> Iterator[FieldError]:
     kind = schema.get("type")
-    if kind == "null":
-        yield forbidden(f"{path}.type", "type cannot be set to null, use nullable as an alternative")
-    elif kind and kind not in TYPES:
-        yield not_supported(f"{path}.type", kind, TYPES)
-    if kind and schema.get(custom.INT_OR_STRING):
-        yield invalid(f"{path}.type", kind, f"must be empty if {custom.INT_OR_STRING} is true")
+    if schema.get(custom.EMBEDDED) and kind != "object":
+        text = f"must be object if {custom.EMBEDDED} is true"
+        yield invalid(f"{path}.type", kind, text) if kind else required(f"{path}.type", text)
+    elif not kind and not schema.get(custom.INT_OR_STRING) and not schema.get(custom.PRESERVE):
+        yield required(f"{path}.type", f"must not be empty {level}")
+    if level == ROOT and kind and kind != "object":
+        yield invalid(f"{path}.type", kind, "must be object at the root")
     if kind == "array" and not isinstance(schema.get("items"), Mapping):
         yield required(f"{path}.items", "must be specified")
-    if schema.get(custom.EMBEDDED):
-        if kind != "object":
-            yield invalid(f"{path}.type", kind or "", f"must be object if {custom.EMBEDDED} is true")
-        if not schema.get("properties") and not schema.get(custom.PRESERVE):
-            text = f"must not be empty if {custom.EMBEDDED} is true without {custom.PRESERVE}"
-            yield required(f"{path}.properties", text)
 
 
-def _stated(schema: Json, path: str, what: str) -> Iterator[FieldError]:
-    exempt = schema.get(custom.INT_OR_STRING) or schema.get(custom.PRESERVE) or schema.get("$ref")
-    if not schema.get("type") and not exempt:
-        yield required(f"{path}.type", f"must not be empty for specified {what}")
-
-
-def _lists(schema: Json, path: str) -> Iterator[FieldError]:
-    list_type, kind = schema.get(custom.LIST_TYPE), schema.get("type")
-    keys, items = schema.get(custom.LIST_KEYS) or (), schema.get("items") or {}
-    if list_type is not None:
-        if kind != "array":
-            text = f"must be array if {custom.LIST_TYPE} is specified"
-            yield invalid(f"{path}.type", kind, text) if kind else required(f"{path}.type", text)
-        if list_type not in ("atomic", "map", "set"):
-            yield not_supported(f"{path}.{custom.LIST_TYPE}", list_type, ["atomic", "map", "set"])
-    if keys and list_type != "map":
-        text = f"must be map if {custom.LIST_KEYS} is non-empty"
-        where = f"{path}.{custom.LIST_TYPE}"
-        yield invalid(where, list_type, text) if list_type else required(where, text)
-    if list_type == "map":
-        yield from _keyed(items, keys, path)
-    map_type = schema.get(custom.MAP_TYPE)
-    if map_type is not None and map_type not in ("atomic", "granular"):
-        yield not_supported(f"{path}.{custom.MAP_TYPE}", map_type, ["atomic", "granular"])
-
-
-def _keyed(items: Json, keys: Any, path: str) -> Iterator[FieldError]:
-    if not keys:
-        yield required(f"{path}.{custom.LIST_KEYS}", f"must not be empty if {custom.LIST_TYPE} is map")
-    if items.get("type") != "object":
-        text = f"must be object if parent array's {custom.LIST_TYPE} is map"
-        yield invalid(f"{path}.items.type", items.get("type") or "", text)
+def _object_fields(schema: Json, path: str, level: str) -> Iterator[FieldError]:
+    """apiVersion, kind and metadata of the object itself and of embedded ones."""
+    properties, root = schema.get("properties") or {}, level == ROOT
+    embedded, rest = schema.get(custom.EMBEDDED), schema.get("additionalProperties")
+    if root and rest is not None:
+        yield forbidden(f"{path}.additionalProperties", "must not be used at the root")
+    if embedded and rest is not None:
+        text = f"must not be used if {custom.EMBEDDED} is set"
+        yield forbidden(f"{path}.additionalProperties", text)
+    if embedded and not schema.get(custom.PRESERVE) and not properties:
+        text = f"must not be empty if {custom.EMBEDDED} is true without {custom.PRESERVE}"
+        yield required(f"{path}.properties", text)
+    if not root and not embedded:
         return
-    properties = items.get("properties") or {}
-    for at, key in enumerate(keys):
-        if key not in properties:
-            yield invalid(f"{path}.{custom.LIST_KEYS}[{at}]", key, "entries must all be names of item properties")
-        elif properties[key].get("type") in ("array", "object"):
-            text = f"must be a scalar type if parent array's {custom.LIST_TYPE} is map"
-            yield invalid(f"{path}.items.properties[{key}].type", properties[key]["type"], text)
-        elif key not in (items.get("required") or ()) and properties[key].get("default") is None:
-            text = f"this property is in {custom.LIST_KEYS}, so it must have a default or be a required property"
-            yield required(f"{path}.items.properties[{key}].default", text)
+    for name, kind in (("kind", "string"), ("apiVersion", "string"), ("metadata", "object")):
+        if name in properties and properties[name].get("type") != kind:
+            yield invalid(f"{path}.properties[{name}].type", properties[name].get("type", ""), f"must be {kind}")
+    if root and _says_more_than_names(properties.get("metadata") or {}):
+        text = "must not specify anything other than name and generateName, but metadata is implicitly specified"
+        yield forbidden(f"{path}.properties[metadata]", text)
+
+
+def _says_more_than_names(metadata: Json) -> bool:
+    stated = {name for name, value in metadata.items() if value not in (None, False, "", [], {})}
+    if stated - {"type", "properties", "default"}:
+        return True
+    return not set(metadata.get("properties") or ()) <= {"name", "generateName"}
+
+
+def _extensions(schema: Json, path: str) -> Iterator[FieldError]:
+    if not schema.get(custom.INT_OR_STRING):
+        return
+    for name in (custom.PRESERVE, custom.EMBEDDED):
+        if schema.get(name):
+            yield invalid(f"{path}.{name}", True, f"must be false if {custom.INT_OR_STRING} is true")
 
 
 _REGULAR_EXPRESSION_FAULTS = (
@@ -192,23 +155,64 @@ def _pattern(schema: Json, path: str) -> Iterator[FieldError]:
         yield invalid(f"{path}.pattern", pattern, f"must be a valid regular expression, but isn't: {why}")
 
 
-def _values_only(schema: Json, outer: Json, path: str) -> Iterator[FieldError]:
-    """A schema within a junctor: it may only narrow what the schema outside states."""
-    int_or_string = outer.get(custom.INT_OR_STRING)
-    for name, text in _ONLY_OUTSIDE.items():
-        if schema.get(name) and not (name == "type" and int_or_string):
-            yield forbidden(f"{path}.{name}", text)
-    yield from _pattern(schema, path)
-    known = outer.get("properties") or {}
-    for name, inner in sorted((schema.get("properties") or {}).items()):
-        if name not in known and not isinstance(outer.get("additionalProperties"), Mapping):
-            where = re.sub(r"\.(allOf|anyOf|oneOf)\[\d+\]|\.not\b", "", path)
-            yield required(f"{where}.properties[{name}]", f"because it is defined in {path}.properties[{name}]")
-        else:
-            yield from _values_only(inner, known.get(name) or {}, f"{path}.properties[{name}]")
+_EITHER = [{"type": "integer"}, {"type": "string"}]
+"""The one place for types in junctors: how an int-or-string is spelt out."""
+
+
+def _parts(schema: Json, path: str) -> Iterator[tuple[Json, str]]:
+    """The schemas that only validate values, with their paths."""
     for name in _JUNCTORS:
         for at, inner in enumerate(schema.get(name) or ()):
-            yield from _values_only(inner, outer, f"{path}.{name}[{at}]")
+            yield inner, f"{path}.{name}[{at}]"
+    if isinstance(schema.get("not"), Mapping):
+        yield schema["not"], f"{path}.not"
+
+
+def _junctors(schema: Json, path: str, spelt_out: bool = True) -> Iterator[FieldError]:
+    """`spelt_out`: whether `anyOf` may be an integer or a string (outside, or in the first of `allOf`)."""
+    for inner, below in _parts(schema, path):
+        if spelt_out and below.startswith(f"{path}.anyOf") and schema["anyOf"] == _EITHER:
+            continue
+        yield from _values_only(inner, below, spelt_out and below == f"{path}.allOf[0]")
+
+
+def _values_only(schema: Json, path: str, spelt_out: bool = False) -> Iterator[FieldError]:
+    """A schema within a junctor: it may only narrow what the schema outside states."""
+    for name, text in _ONLY_OUTSIDE.items():
+        if schema.get(name):
+            yield forbidden(f"{path}.{name}", text)
+    yield from _pattern(schema, path)
+    yield from _junctors(schema, path, spelt_out)
+    properties = schema.get("properties") or {}
+    if "metadata" in properties:
+        yield forbidden(f"{path}.properties[metadata]", "must not be specified in a nested context")
+    for name, inner in sorted(properties.items()):
+        yield from _values_only(inner, f"{path}.properties[{name}]")
+    if isinstance(schema.get("items"), Mapping):
+        yield from _values_only(schema["items"], f"{path}.items")
+
+
+def _completeness(values: Json, outer: Json | None, where: str, path: str) -> Iterator[FieldError]:
+    """What junctors of the root mention and the schema outside (at `where`) does not. Those further inside are not
+    looked at: the real server checks the root's only."""
+    if outer is None:
+        yield required(where, f"because it is defined in {path}")
+        return
+    for inner, below in _parts(values, path):
+        yield from _mentioned(inner, outer, where, below)
+
+
+def _mentioned(values: Json, outer: Json, where: str, path: str) -> Iterator[FieldError]:
+    yield from _completeness(values, outer, where, path)
+    known, named = outer.get("properties") or {}, values.get("properties") or {}
+    inside = [(f".properties[{name}]", inner, known.get(name)) for name, inner in named.items()]
+    if isinstance(values.get("items"), Mapping):
+        inside.append((".items", values["items"], outer.get("items")))
+    for suffix, inner, stated in inside:
+        if stated is None:
+            yield required(where + suffix, f"because it is defined in {path}{suffix}")
+        else:
+            yield from _mentioned(inner, stated, where + suffix, path + suffix)
 
 
 def _defaults(schema: Json, path: str) -> Iterator[FieldError]:

@@ -215,9 +215,38 @@ STRUCTURE = [
         f"{PATH}.properties[spec].anyOf[0].type: Forbidden: must be empty to be structural",
     ),
     (
-        root({"type": "object", "anyOf": [{"properties": {"a": {"minimum": 1}}}]}),
-        f"{PATH}.properties[spec].properties[a]: Required value: because it is defined in "
-        f"{PATH}.properties[spec].anyOf[0].properties[a]",
+        {"type": "object", "anyOf": [{"properties": {"a": {"minimum": 1}}}]},
+        f"{PATH}.properties[a]: Required value: because it is defined in {PATH}.anyOf[0].properties[a]",
+    ),
+    ({"type": "object", "nullable": True}, f"{PATH}.nullable: Forbidden: nullable cannot be true at the root"),
+    (
+        {"type": "object", "properties": {"kind": {"type": "object"}}},
+        f'{PATH}.properties[kind].type: Invalid value: "object": must be string',
+    ),
+    (
+        {"type": "object", "properties": {"metadata": {"type": "object", "default": {}}}},
+        f"{PATH}.properties[metadata].default: Forbidden: must not be set in top-level metadata",
+    ),
+    (
+        root({"type": "array", "items": [{"type": "string"}]}),
+        f"{PATH}.properties[spec].items: Forbidden: items must be a schema object and not an array",
+    ),
+    (
+        root({"type": "string", "x-kubernetes-map-type": "atomic"}),
+        f'{PATH}.properties[spec].type: Invalid value: "string": must be object if x-kubernetes-map-type is specified',
+    ),
+    (
+        root({"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "object"}}),
+        f"{PATH}.properties[spec].items.x-kubernetes-map-type: Invalid value: null: must be atomic as item of a list "
+        "with x-kubernetes-list-type=set",
+    ),
+    (
+        root({"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string", "nullable": True}}),
+        f"{PATH}.properties[spec].items.nullable: Forbidden: cannot be nullable when x-kubernetes-list-type is set",
+    ),
+    (
+        root({"type": "object", "oneOf": [{"x-kubernetes-validations": [{"rule": "true"}]}]}),
+        f"{PATH}.properties[spec].oneOf[0].x-kubernetes-validations: Forbidden: must be empty to be structural",
     ),
 ]
 
@@ -322,6 +351,50 @@ def test_rules_that_do_not_compile(rule: str, text: str) -> None:
 def test_an_empty_rule() -> None:
     spec = {**RULES_OF_SPEC, "x-kubernetes-validations": [{"rule": ""}]}
     assert [fault.text for fault in faults(root(spec), PATH)] == ["Required value: rule is not specified"]
+
+
+INVALID_BREAK = 'Invalid value: "a\\nb": message must not contain line breaks'
+
+
+@pytest.mark.parametrize(
+    ("rule", "member", "text"),
+    [
+        ({"rule": "true", "message": " "}, "message", 'Invalid value: " ": message must be non-empty if specified'),
+        ({"rule": "true", "message": "a\nb"}, "message", INVALID_BREAK),
+        (
+            {"rule": "true &&\ntrue"},
+            "message",
+            "Required value: message must be specified if rule contains line breaks",
+        ),
+        (
+            {"rule": "true", "reason": "Bad"},
+            "reason",
+            'Unsupported value: "Bad": supported values: "FieldValueDuplicate", "FieldValueForbidden", '
+            '"FieldValueInvalid", "FieldValueRequired"',
+        ),
+        ({"rule": "true", "fieldPath": ".nope"}, "fieldPath", 'Invalid value: ".nope": fieldPath must be a valid path'),
+        (
+            {"rule": "true", "optionalOldSelf": True},
+            "optionalOldSelf",
+            "Invalid value: true: may not be set if oldSelf is not used in rule",
+        ),
+    ],
+)
+def test_what_a_rule_may_state(rule: Json, member: str, text: str) -> None:
+    pytest.importorskip("cel_expr_python")
+    spec = {**RULES_OF_SPEC, "x-kubernetes-validations": [rule]}
+    (fault,) = faults(root(spec), PATH)
+    assert fault.field == f"{PATH}.properties[spec].x-kubernetes-validations[0].{member}"
+    assert fault.text == text
+
+
+def test_old_values_of_items_without_keys_are_unknown() -> None:
+    pytest.importorskip("cel_expr_python")
+    items = {"type": "string", "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}
+    (fault,) = faults(root({"type": "array", "items": items}), PATH)
+    assert fault.text.endswith(
+        f"oldSelf cannot be used on the uncorrelatable portion of the schema within {PATH}.properties[spec]"
+    )
 
 
 def test_without_the_package_rules_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
