@@ -15,6 +15,7 @@ from sqlalchemy.pool import StaticPool
 
 from apiserver.storage import log, migrate, tables
 from apiserver.storage.log import WatchHistory
+from apiserver.storage.tail import Tail
 from apiserver.storage.types import Claim, Compacted, Event, Key, Record, Unavailable, Write
 from apiserver.storage.watch import Hub, View, Watcher, transition
 from apiserver.storage.writer import Group, Task, Writer
@@ -129,6 +130,8 @@ class Store:
         self.closed = False
         self.listeners: dict[str, Listeners] = {}  # called for every change of a resource
         self.shared = engine.dialect.name == "postgresql"
+        self._tail = Tail(engine, loop, self._wake) if self.shared else None
+        self._looking = self._look_again = False
 
     @classmethod
     async def open(cls, url: str, *, watch_history: WatchHistory | None = None) -> Store:
@@ -149,6 +152,8 @@ class Store:
             engine.dispose()
             raise
         store.writer.start()
+        if store._tail is not None:
+            store._tail.start()
         return store
 
     def _load(self) -> None:
@@ -185,6 +190,8 @@ class Store:
             return
         self.closed = True
         self.hub.close()
+        if self._tail is not None:
+            await asyncio.to_thread(self._tail.stop)
         await asyncio.to_thread(self.writer.stop)
         self.engine.dispose()
 
@@ -298,6 +305,22 @@ class Store:
         """Make sure that reads see every commit, other processes' included."""
         if self.shared:
             await self._in_writer(self._sync)
+
+    def _wake(self) -> None:
+        """Somebody has committed: look at the log. Who commits while we look is seen by one more look."""
+        if self._looking:
+            self._look_again = True
+            return
+        self._looking, self._look_again = True, False
+        done: asyncio.Future[None] = self._loop.create_future()
+        done.add_done_callback(self._looked)
+        self.writer.put(Task(self._sync, done))
+
+    def _looked(self, done: asyncio.Future[None]) -> None:
+        self._looking = False
+        failed = done.exception() is not None  # the tail comes back when it has reconnected
+        if self._look_again and not failed:
+            self._wake()
 
     def _sync(self, connection: Connection) -> None:
         value = connection.execute(select(tables.revision.c.value)).scalar_one()

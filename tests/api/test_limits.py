@@ -167,3 +167,22 @@ def test_told_to_stop_it_finishes_what_it_began(start_plane: StartPlane) -> None
     while chunk := watch.recv(65536):
         ending += chunk
     assert ending.endswith(b"0\r\n\r\n"), "the watch ends as an answer does"
+
+
+def test_a_watcher_that_does_not_read_is_cut_off_and_holds_nobody_up(start_plane: StartPlane) -> None:
+    plane = start_plane(*ALONE)
+    with connect(plane) as idle, connect(plane) as reading:
+        for connection in (idle, reading):
+            connection.sendall(head(plane, "GET", CONFIG_MAPS + "?watch=1"))
+        wait_for_metric(plane, WATCHES + " 2.0")
+        for number in range(60):
+            obj = {"metadata": {"name": f"large-{number}"}, "data": {"a": "x" * 1_000_000}}
+            assert plane.request("POST", CONFIG_MAPS, obj)[0] == 201
+            seen = b""
+            while f'"large-{number}"'.encode() not in seen or not seen.endswith(b"\r\n"):
+                seen += reading.recv(1 << 20)
+        wait_for_metric(plane, "miniplane_watches_cut_off_total 1.0")
+        wait_for_metric(plane, "miniplane_watch_queue_frames 0.0")
+        ending = b""
+        while not ending.endswith(b"\r\n0\r\n\r\n"):
+            ending = ending[-8:] + idle.recv(1 << 20)

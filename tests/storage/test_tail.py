@@ -1,0 +1,50 @@
+"""Replicas on PostgreSQL: a watch of one hears of what another commits, by notifications alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from sqlalchemy import create_engine, text
+
+from apiserver.storage.store import Store
+from tests.storage.objects import RESOURCE, LabelView, make_write
+
+
+async def test_a_watch_hears_of_another_replicas_writes(new_database: Callable[[], str]) -> None:
+    url = new_database()
+    one, other = await Store.open(url), await Store.open(url)
+    try:
+        watcher, frames = await one.watch(RESOURCE, "", one.revision, LabelView()), []
+        for burst in range(20):
+            await asyncio.gather(*(other.submit([make_write(f"{burst}-{number}")]) for number in range(5)))
+        async with asyncio.timeout(30):
+            while len(frames) < 100:
+                frames += await watcher.next()
+        assert len(frames) == 100 and one.revision == other.revision
+    finally:
+        await one.close()
+        await other.close()
+
+
+async def test_a_lost_connection_is_made_again_and_nothing_is_missed(new_database: Callable[[], str]) -> None:
+    url = new_database()
+    one, other = await Store.open(url), await Store.open(url)
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    try:
+        watcher, frames = await one.watch(RESOURCE, "", one.revision, LabelView()), []
+        await other.submit([make_write("before")])
+        async with asyncio.timeout(30):
+            frames += await watcher.next()
+        with engine.connect() as connection:
+            ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN miniplane'"
+            assert len(connection.execute(text(ended)).all()) == 2
+        for number in range(3):
+            await other.submit([make_write(f"after-{number}")])
+        async with asyncio.timeout(30):
+            while len(frames) < 4:
+                frames += await watcher.next()
+    finally:
+        engine.dispose()
+        await one.close()
+        await other.close()
