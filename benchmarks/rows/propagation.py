@@ -12,7 +12,7 @@ from miniplane.client.api import Client
 from miniplane.client.resources import ENDPOINTS, PODS, SERVICES
 
 FLIPS = 300
-SIZES = ((50, 20, 5.0, 15.0), (1000, 10, 10.0, 30.0))
+SIZES = ((50, 20, 5.0, 15.0), (1000, 10, 30.0, 30.0))
 """(services, pods of each, goal of p50, goal of p99); the second only with enough `--pods`."""
 Object = dict[str, Any]
 
