@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver import validation as rules
-from apiserver.field import FieldError, duplicate, immutable, invalid, not_supported, quote, required
+from apiserver.field import FieldError, duplicate, immutable, invalid, not_supported, quote, required, too_many
 from apiserver.kinds.clientconfig import conversion_faults, default_client_config
 from apiserver.kinds.kind import STATUS, Context, Kind, Object, Strategy, Subresource
 from apiserver.schema import structural
@@ -14,6 +14,7 @@ from apiserver.schema.definition_schema import unknown_formats
 GROUP = "apiextensions.k8s.io"
 RESOURCE = f"customresourcedefinitions.{GROUP}"
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+MIXED_CASE = "may have mixed case, but should otherwise match: "
 TERMINATING = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"
 
 
@@ -78,25 +79,16 @@ class DefinitionStrategy(Strategy):
         return [f"unrecognized format {quote(name)}" for name in _unknown_formats(obj) if name not in known]
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
-        return _identity(obj) + self._content(obj)
-
-    def _content(self, obj: Object) -> list[FieldError]:
-        found = _spec(obj)
-        if not (obj.get("status") or {}).get("storedVersions"):
-            found.append(invalid("status.storedVersions", None, "must have at least one stored version"))
-        return found
+        return _identity(obj) + _spec(obj) + _stored(obj)
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
-        found = self._content(obj)
         new, before = obj["spec"], old["spec"]
-        for path in ("group", "scope"):
-            if new.get(path) != before.get(path):
-                found.append(immutable(f"spec.{path}", new.get(path)))
+        fixed = [("spec.group", new.get("group"), before.get("group"))]
+        fixed.append(("spec.names.plural", new["names"].get("plural"), before["names"].get("plural")))
         if condition(old, "Established"):
-            for name in ("kind", "plural"):
-                if new["names"].get(name) != before["names"].get(name):
-                    found.append(immutable(f"spec.names.{name}", new["names"].get(name)))
-        return found
+            kinds = new["names"].get("kind"), before["names"].get("kind")
+            fixed = [("spec.scope", new.get("scope"), before.get("scope")), ("spec.names.kind", *kinds), *fixed]
+        return _spec(obj) + [immutable(path, now) for path, now, was in fixed if now != was] + _stored(obj)
 
     def prepare_for_status_update(self, obj: Object, old: Object, context: Context) -> None:
         super().prepare_for_status_update(obj, old, context)
@@ -122,6 +114,25 @@ def _identity(obj: Object) -> list[FieldError]:
     return [] if name == wanted else [invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group')]
 
 
+def _stored(obj: Object) -> list[FieldError]:
+    """Objects may be stored in any version of `status.storedVersions`: none of these may go."""
+    stored = (obj.get("status") or {}).get("storedVersions") or ()
+    if not stored:
+        return [invalid("status.storedVersions", None, "must have at least one stored version")]
+    known = {version.get("name") for version in obj["spec"].get("versions") or ()}
+    return [
+        invalid(
+            f"status.storedVersions[{index}]",
+            name,
+            f"missing from spec.versions; {name} was previously a storage version, and must remain in spec.versions "
+            f"until a storage migration ensures no data remains persisted in {name} and removes {name} from "
+            "status.storedVersions",
+        )
+        for index, name in enumerate(stored)
+        if name not in known
+    ]
+
+
 def _unknown_formats(obj: Object) -> list[str]:
     schemas = [(version.get("schema") or {}).get("openAPIV3Schema") for version in obj["spec"].get("versions") or ()]
     return [name for schema in schemas for name in unknown_formats(schema)]
@@ -134,8 +145,10 @@ def _spec(obj: Object) -> list[FieldError]:
     if not group:
         found.append(required("spec.group"))
     else:
-        found += [invalid("spec.group", group, text) for text in rules.dns1123_subdomain(group)]
-        if "." not in group:
+        why = ",".join(rules.dns1123_subdomain(group))
+        if why:
+            found.append(invalid("spec.group", group, why))
+        elif "." not in group:
             found.append(invalid("spec.group", group, "should be a domain with at least one dot"))
     if not scope:
         found.append(required("spec.scope"))
@@ -153,7 +166,8 @@ def _versions(versions: list[Any]) -> list[FieldError]:
     for index, version in enumerate(versions):
         name = version.get("name", "")
         path = f"spec.versions[{index}].name"
-        found += [invalid(path, name, text) for text in rules.dns1035_label(name)]
+        found += _label(path, name)
+        found += _deprecation(version, f"spec.versions[{index}].deprecationWarning")
         if name in seen:
             found.append(invalid("spec.versions", name, "must contain unique version names"))
         seen.add(name)
@@ -161,6 +175,28 @@ def _versions(versions: list[Any]) -> list[FieldError]:
         shown = [{"name": version.get("name")} for version in versions] or None
         found.append(invalid("spec.versions", shown, "must have exactly one version marked as storage version"))
     return found
+
+
+def _label(path: str, value: str, text: str = "") -> list[FieldError]:
+    """`text`: what stands before the rule that is broken."""
+    why = ",".join(rules.dns1035_label(value.lower() if text else value))
+    return [invalid(path, value, text + why)] if why else []
+
+
+def _deprecation(version: Object, path: str) -> list[FieldError]:
+    text = version.get("deprecationWarning")
+    if text is None:
+        return []
+    if not version.get("deprecated"):
+        return [invalid(path, text, "can only be set for deprecated versions")]
+    why = ["must be <= 256 characters long"] if len(text.encode()) > 256 else []
+    if not text:
+        why.append("must not be an empty string")
+    bad = next((at for at, character in enumerate(text) if not character.isprintable()), None)
+    if bad is not None:
+        where = len(text[:bad].encode())
+        why.append(f"must only contain printable UTF-8 characters; non-printable character found at index {where}")
+    return [invalid(path, text, each) for each in why]
 
 
 def _schemas(versions: list[Any]) -> list[FieldError]:
@@ -180,6 +216,8 @@ def _schemas(versions: list[Any]) -> list[FieldError]:
 
 
 COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
+COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
+MAX_SELECTABLE_FIELDS = 8
 SIMPLE_PATH = "must be a simple json path starting with ."
 VIEWS = ("additionalPrinterColumns", "subresources", "selectableFields")
 
@@ -208,6 +246,9 @@ def _columns(columns: Any, path: str, version: Object) -> list[FieldError]:
             found.append(required(f"{at}.type", f"must be one of {','.join(COLUMN_TYPES)}"))
         elif kind not in COLUMN_TYPES:
             found.append(invalid(f"{at}.type", kind, f"must be one of {','.join(COLUMN_TYPES)}"))
+        form = column.get("format") or ""
+        if form and form not in COLUMN_FORMATS:
+            found.append(invalid(f"{at}.format", form, f"must be one of {','.join(COLUMN_FORMATS)}"))
         found += [required(f"{at}.JSONPath")] if not where else _simple(where, f"{at}.JSONPath")
     return found
 
@@ -235,7 +276,7 @@ def _subresources(parts: Any, path: str, version: Object) -> list[FieldError]:
         faults = _simple(where, f"{path}.scale.labelSelectorPath")
         if not faults and not where.startswith((".spec.", ".status.")):
             faults = [
-                invalid(f"{path}.scale.labelSelectorPath", where, "should be a json path under either .status or .spec")
+                invalid(f"{path}.scale.labelSelectorPath", where, "should be a json path under either .spec or .status")
             ]
         found += faults
     return found
@@ -255,7 +296,10 @@ def _selectable(fields: Any, path: str, version: Object) -> list[FieldError]:
             inner = (inner.get("properties") or {}).get(key) if isinstance(inner, dict) else None
         if inner is None:
             found.append(invalid(at, where, "is an invalid path: does not refer to a valid field"))
-        elif inner.get("type") not in ("string", "boolean", "integer"):
+            continue
+        if where.startswith(".metadata."):
+            found.append(invalid(at, where, "must not point to fields in metadata"))
+        if inner.get("type") not in ("string", "boolean", "integer"):
             found.append(
                 invalid(
                     at,
@@ -267,24 +311,23 @@ def _selectable(fields: Any, path: str, version: Object) -> list[FieldError]:
         if where in seen:
             found.append(duplicate(at, where))
         seen.add(where)
+    if len(seen) > MAX_SELECTABLE_FIELDS:
+        found.append(too_many(path, len(seen), MAX_SELECTABLE_FIELDS))
     return found
 
 
 def _names(names: Object, path: str) -> list[FieldError]:
-    found: list[FieldError] = []
-    for name in ("plural", "singular", "kind", "listKind"):
-        value = names.get(name, "")
-        if not value:
-            found.append(required(f"{path}.{name}"))
-            continue
-        text = value.lower() if name in ("kind", "listKind") else value
-        found += [invalid(f"{path}.{name}", value, why) for why in rules.dns1035_label(text)]
+    stated = ("plural", "singular", "kind", "listKind")
+    found = [required(f"{path}.{name}") for name in stated if not names.get(name)]
+    for name in stated:
+        text = MIXED_CASE if name in ("kind", "listKind") else ""
+        found += _label(f"{path}.{name}", names[name], text) if names.get(name) else []
     for index, short in enumerate(names.get("shortNames") or ()):
-        found += [invalid(f"{path}.shortNames[{index}]", short, why) for why in rules.dns1035_label(short)]
+        found += _label(f"{path}.shortNames[{index}]", short)
     if names.get("kind") and names.get("kind") == names.get("listKind"):
         found.append(invalid(f"{path}.listKind", names["listKind"], "kind and listKind may not be the same"))
     for index, category in enumerate(names.get("categories") or ()):
-        found += [invalid(f"{path}.categories[{index}]", category, why) for why in rules.dns1035_label(category)]
+        found += _label(f"{path}.categories[{index}]", category)
     return found
 
 
