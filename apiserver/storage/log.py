@@ -88,6 +88,11 @@ class Bounds:
         self.rows += rows
         self.size += size
 
+    @property
+    def idle_limit(self) -> float:
+        """Seconds after which to look again though nothing is written: what ages out goes without a write."""
+        return max(1.0, min(60.0, self.history.seconds / 10))
+
     def excess(self, now: int) -> int:
         """The revision up to which the log is to go, 0 for nothing. Compacts in steps, not for every write."""
         history, cut = self.history, 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from bisect import bisect_left, insort
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from apiserver.storage.log import WatchHistory
 from apiserver.storage.tail import Tail
 from apiserver.storage.types import Claim, Compacted, Event, Key, Record, Unavailable, Write
 from apiserver.storage.watch import Hub, View, Watcher, transition
-from apiserver.storage.writer import Group, Task, Writer
+from apiserver.storage.writer import Group, Picture, Task, Writer
 
 # the class below has a method called `list`
 Answers = list[tuple[Any, Any]]
@@ -125,8 +125,9 @@ class Store:
         self._collections: dict[str, _Collection] = {}
         self._claims: dict[str, dict[str, Key]] = {}
         self.bounds = log.Bounds(history)
-        self.writer = Writer(engine, loop, self._deliver, self.bounds)
-        self._baseline: dict[Key, Record] | None = None
+        self.writer = Writer(engine, loop, self._deliver, self._replace, self.bounds)
+        self._held: dict[Key, tuple[Claim, ...]] = {}
+        self._baseline: dict[Key, tuple[Record, tuple[Claim, ...]]] | None = None
         self.closed = False
         self.listeners: dict[str, Listeners] = {}  # called for every change of a resource
         self.shared = engine.dialect.name == "postgresql"
@@ -158,21 +159,34 @@ class Store:
 
     def _load(self) -> None:
         with self.engine.connect() as connection:
-            value, compacted = connection.execute(select(tables.revision.c.value, tables.revision.c.compacted)).one()
-            writer = self.writer
-            for row in connection.execute(select(tables.objects)):
-                record = log.record_of(row)
-                writer.state[record.key] = record
-                collection = self._collection(record.key.resource)
-                collection.sorted = False
-                collection.put(record, None)
-            writer.load_claims(connection)
-            for claim, key in writer.claims.items():
-                self._claims.setdefault(claim.space, {})[claim.value] = key
-            writer.revision, writer.compacted = value, compacted
+            if self.shared:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            self.writer.load(connection)
             self._load_bounds(connection)
             connection.rollback()
-        self.hub.start(value)
+        self._show(Picture(self.writer.state, self.writer.owned, self.writer.revision))
+
+    def _show(self, picture: Picture) -> None:
+        """Fill the empty cache."""
+        for record in picture.records.values():
+            collection = self._collection(record.key.resource)
+            collection.sorted = False
+            collection.put(record, None)
+        for key, claims in picture.owned.items():
+            self._hold(key, claims)
+        self.hub.start(picture.revision)
+
+    def _replace(self, picture: Picture) -> None:
+        """Show another state whose way here nobody can tell: watches end, and their clients are told to list again."""
+        before, self._collections = self._collections, {}
+        self._claims, self._held = {}, {}
+        self._show(picture)
+        self.hub.close()
+        for resource in before.keys() | self._collections.keys():
+            self._collection(resource).changed = picture.revision
+            for listener in list(self.listeners.get(resource, ())):
+                for change in _differences(before.get(resource), self._collection(resource), picture.revision):
+                    listener(change)
 
     def _load_bounds(self, connection: Connection) -> None:
         columns = (tables.log.c.revision, tables.log.c.created_at)
@@ -276,30 +290,21 @@ class Store:
                 collection.remove(change.record, change.previous)
             else:
                 collection.put(change.record, change.previous)
-            self._apply_claims(change.record.key)
+            if change.claims is not None:
+                self._hold(change.record.key, change.claims)
             self.hub.publish(change)
             for listener in self.listeners.get(change.record.key.resource, ()):
                 listener(change)
 
-    def _apply_claims(self, key: Key) -> None:
-        """Bring the readers' view of claims in line with the writer's for one owner."""
-        held = self.writer.owned.get(key, ())
-        if not held and key not in self._claimants:
-            return
-        for claim in self._claimants.pop(key, ()):
-            if claim not in held and self._claims.get(claim.space, {}).get(claim.value) == key:
+    def _hold(self, key: Key, claims: tuple[Claim, ...]) -> None:
+        """What an object holds from now on, for readers."""
+        for claim in self._held.pop(key, ()):
+            if claim not in claims and self._claims.get(claim.space, {}).get(claim.value) == key:
                 del self._claims[claim.space][claim.value]
-        for claim in held:
+        for claim in claims:
             self._claims.setdefault(claim.space, {})[claim.value] = key
-        if held:
-            self._claimants[key] = held
-
-    @property
-    def _claimants(self) -> dict[Key, tuple[Claim, ...]]:
-        found: dict[Key, tuple[Claim, ...]] | None = self.__dict__.get("_claimants_by_key")
-        if found is None:
-            found = self.__dict__["_claimants_by_key"] = dict(self.writer.owned)
-        return found
+        if claims:
+            self._held[key] = claims
 
     async def consistent(self) -> None:
         """Make sure that reads see every commit, other processes' included."""
@@ -363,12 +368,14 @@ class Store:
         return watcher
 
     def _page(self, connection: Connection, since: int) -> tuple[Events, int]:
-        """A page of the log after `since`, and the revision it reaches."""
+        """A page of the log after `since`, and the revision it reaches. Raises Compacted."""
         if since < self.writer.compacted:
             raise Compacted(since, self.writer.compacted)
         statement = select(tables.log).where(tables.log.c.revision > since).order_by(tables.log.c.revision).limit(PAGE)
         events = [log.event_of(row) for row in connection.execute(statement)]
-        return events, events[-1].revision if events else self.writer.revision
+        if not events or events[0].revision != since + 1:  # another process has compacted; we have not heard of it yet
+            raise Compacted(since, max(self.writer.compacted, since + 1))
+        return events, events[-1].revision
 
     async def snapshot(self, resource: str, namespace: str, revision: int) -> Records:
         """A collection as it was at an older revision: later changes taken back. Raises Compacted."""
@@ -401,7 +408,8 @@ class Store:
 
     def mark_baseline(self) -> None:
         """Remember the present state for `reset`."""
-        self._baseline = {r.key: r for c in self._collections.values() for r in c.records.values()}
+        records = (record for found in self._collections.values() for record in found.records.values())
+        self._baseline = {record.key: (record, self._held.get(record.key, ())) for record in records}
 
     async def reset(self) -> None:
         """Go back to the baseline: what came since is deleted, what went is put back, with proper events."""
@@ -409,12 +417,13 @@ class Store:
         writes: Writes = []
         for collection in self._collections.values():
             for record in collection.records.values():
-                kept = baseline.get(record.key)
+                kept, claims = baseline.get(record.key, (None, ()))
                 if kept is None:
                     writes.append(_rewrite(record, "DELETED", record.revision, ()))
                 elif kept.data != record.data:
-                    writes.append(_rewrite(kept, "MODIFIED", record.revision, None))
-        writes += [_rewrite(kept, "ADDED", 0, None) for key, kept in baseline.items() if self.get(key) is None]
+                    writes.append(_rewrite(kept, "MODIFIED", record.revision, claims))
+        gone = [entry for key, entry in baseline.items() if self.get(key) is None]
+        writes += [_rewrite(kept, "ADDED", 0, claims) for kept, claims in gone]
         if writes:
             await self.submit(writes)
             self.mark_baseline()
@@ -424,6 +433,18 @@ def _rewrite(record: Record, kind: Any, expected: int, claims: tuple[Claim, ...]
     end = record.version_at + len(str(record.revision))
     template = (record.data[: record.version_at], record.data[end:])
     return Write(record.key, kind, expected, template, record.uid, record.labels, claims)
+
+
+def _differences(before: _Collection | None, now: _Collection, revision: int) -> Iterator[Event]:
+    """What has come, changed and gone between two states of one resource."""
+    old = before.records if before is not None else {}
+    for at, record in now.records.items():
+        previous = old.get(at)
+        if previous is None or previous.revision != record.revision:
+            yield Event("MODIFIED" if previous else "ADDED", record.revision, record, previous)
+    for at, record in old.items():
+        if at not in now.records:
+            yield Event("DELETED", revision, record.reversioned(revision), record)
 
 
 def _first_previous(events: Any, before: dict[Key, Record | None]) -> None:

@@ -51,12 +51,13 @@ class Record:
 @dataclass(slots=True, eq=False)
 class Event:
     """One change. `record` is the new object (for DELETED: the last content with the deletion's revision), `previous`
-    what it replaced (None for ADDED)."""
+    what it replaced (None for ADDED). `claims` is everything the object holds from now on, None for what it held."""
 
     type: EventType
     revision: int
     record: Record
     previous: Record | None
+    claims: tuple[Claim, ...] | None = None
 
 
 @dataclass(slots=True)

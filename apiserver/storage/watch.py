@@ -46,7 +46,7 @@ class Watcher:
     def __init__(self, hub: Hub, scope: tuple[str, str], view: View) -> None:
         self._hub, self._scope, self._view = hub, scope, view
         self._queue: deque[bytes] = deque()
-        self._size = 0
+        self._size = self._backlog = 0
         self._delivered = hub.revision
         self._waiter: asyncio.Future[None] | None = None
         self.closed = self._nudged = False
@@ -66,16 +66,17 @@ class Watcher:
         """Queue one frame; a full queue closes the watcher."""
         self._queue.append(frame)
         self._size += len(frame)
-        if len(self._queue) > QUEUE_FRAMES or self._size > QUEUE_BYTES:
+        if len(self._queue) - self._backlog > QUEUE_FRAMES or self._size > QUEUE_BYTES:
             self._queue.clear()
             self._hub.cut_off += 1
             self.close()
         self._wake()
 
     def prepend(self, frames: list[bytes]) -> None:
-        """Put older frames before what waits."""
+        """Put older frames before what waits. They do not count as falling behind: the log bounds them, and a client
+        that was cut off because of them would come back for the same ones."""
         self._queue.extendleft(reversed(frames))
-        self._size += sum(map(len, frames))
+        self._backlog += len(frames)
 
     def delivered(self, revision: int) -> None:
         """Nothing after this revision has reached the client yet: bookmarks stay behind what waits."""
@@ -103,7 +104,7 @@ class Watcher:
                 self._waiter = None
         frames = list(self._queue)
         self._queue.clear()
-        self._size = 0
+        self._size = self._backlog = 0
         self._delivered = self._hub.revision
         return frames
 
@@ -128,6 +129,8 @@ class Hub:
 
     def start(self, revision: int) -> None:
         """Begin with an empty ring."""
+        self.ring.clear()
+        self._ring_size = 0
         self.revision = self.ring_start = revision
 
     def publish(self, event: Event) -> None:
@@ -178,10 +181,8 @@ class Hub:
         watcher = Watcher(self, (resource, namespace), view)
         watcher.skip_until = since
         watcher.delivered(since)
-        for event in self.backlog(resource, namespace, since):
-            seen = transition(event, view.matches)
-            if seen is not None:
-                watcher.push(view.frame(*seen))
+        seen = (transition(event, view.matches) for event in self.backlog(resource, namespace, since))
+        watcher.prepend([view.frame(*change) for change in seen if change is not None])
         self._scopes.setdefault((resource, namespace), {}).setdefault(view, {})[watcher] = None
         return watcher
 

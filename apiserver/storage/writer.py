@@ -52,6 +52,16 @@ class _Plan:
     undo: list[Callable[[], None]] = field(default_factory=list)
     claimed: list[tuple[Claim, Key]] = field(default_factory=list)
     released: list[Claim] = field(default_factory=list)
+    holders: set[Key] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Picture:
+    """The database as it was at one revision."""
+
+    records: dict[Key, Record]
+    owned: dict[Key, tuple[Claim, ...]]
+    revision: int
 
 
 Deliver = Callable[[list[Event], list[tuple[Any, Any]]], None]
@@ -60,8 +70,16 @@ Deliver = Callable[[list[Event], list[tuple[Any, Any]]], None]
 class Writer:
     """Owns the write connection and the exact state: records, claims and the revision."""
 
-    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, deliver: Deliver, bounds: log.Bounds) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        loop: asyncio.AbstractEventLoop,
+        deliver: Deliver,
+        replace: Callable[[Picture], None],
+        bounds: log.Bounds,
+    ) -> None:
         self._engine, self._loop, self._deliver, self._bounds = engine, loop, deliver, bounds
+        self._replace = replace
         self.state: dict[Key, Record] = {}
         self.claims: dict[Claim, Key] = {}
         self.owned: dict[Key, tuple[Claim, ...]] = {}
@@ -108,7 +126,10 @@ class Writer:
         """Everything that waits, at least one item."""
         groups: list[Group] = []
         tasks: list[Task] = []
-        item = self._queue.get()
+        try:
+            item = self._queue.get(timeout=self._bounds.idle_limit)
+        except queue.Empty:
+            return groups, tasks, True
         while True:
             if item is None:
                 return groups, tasks, False
@@ -128,7 +149,7 @@ class Writer:
             self._rollback(connection, _Plan())
             result = Unavailable(f"the database refused the read: {reason(error)}")
         except Exception as error:
-            connection.rollback()
+            self._rollback(connection, _Plan())
             result = error
         self._send([], [(task.done, result)])
 
@@ -147,6 +168,12 @@ class Writer:
             answers = [
                 (group.done, Unavailable(f"the database refused the write: {reason(error)}")) for group in groups
             ]
+        except Exception as error:  # a fault in one write: its neighbours go on without it
+            self._rollback(connection, plan)
+            self._send(foreign, [(groups[0].done, error)] if len(groups) == 1 else [])
+            for group in groups if len(groups) > 1 else ():
+                self._commit_groups(connection, [group])
+            return
         else:
             self._bounds.add(self.revision, len(plan.events), log.sizes(plan.events), int(time.time()))
             if self._failing:
@@ -182,20 +209,54 @@ class Writer:
         return self.catch_up(connection, value) if value != self.revision else []
 
     def catch_up(self, connection: Connection, until: int) -> list[Event]:
-        """Events of other processes up to `until`, applied to our state."""
+        """Events of other processes up to `until`, applied to our state; nothing is where the database fails meanwhile.
+
+        Where the log no longer has them (compacted by another, or a database put back to an earlier state) everything
+        is read anew, and readers are told before this returns.
+        """
         found: list[Event] = []
-        while self.revision < until:
-            statement = select(tables.log).where(tables.log.c.revision > self.revision)
+        reached = self.revision
+        while reached < until:
+            statement = select(tables.log).where(tables.log.c.revision > reached, tables.log.c.revision <= until)
             rows = connection.execute(statement.order_by(tables.log.c.revision).limit(CATCH_UP_PAGE)).all()
-            if not rows:
+            if not rows or rows[0].revision != reached + 1:
                 break
-            for row in rows:
-                event = log.event_of(row)
-                self._apply(event)
-                found.append(event)
-        self.load_claims(connection)
-        self.revision = until
+            found += [log.event_of(row) for row in rows]
+            reached = rows[-1].revision
+        if reached != until:
+            self._read_anew(connection)
+            return []
+        self._apply_foreign(found, *self.read_claims(connection))
         return found
+
+    def _apply_foreign(
+        self, events: list[Event], claims: dict[Claim, Key], owned: dict[Key, tuple[Claim, ...]]
+    ) -> None:
+        for event in events:
+            key = event.record.key
+            if key in owned or key in self.owned:
+                event.claims = () if event.type == "DELETED" else owned.get(key, ())
+            self._apply(event)
+        self.claims, self.owned = claims, owned
+        if events:
+            self._bounds.add(self.revision, len(events), log.sizes(events), int(time.time()))
+
+    def _read_anew(self, connection: Connection) -> None:
+        """Take the database as it is now; the loop is told with what came before it."""
+        logger.warning("the log does not reach back to revision %d: everything is read anew", self.revision)
+        self.load(connection)
+        picture = Picture(dict(self.state), dict(self.owned), self.revision)
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._replace, picture)
+
+    def load(self, connection: Connection) -> None:
+        """Read everything. The transaction must see one state of the database: under our lock, or a snapshot."""
+        columns = (tables.revision.c.value, tables.revision.c.compacted)
+        value, compacted = connection.execute(select(*columns)).one()
+        records = [log.record_of(row) for row in connection.execute(select(tables.objects))]
+        self.claims, self.owned = self.read_claims(connection)
+        self.state = {record.key: record for record in records}
+        self.revision, self.compacted = value, compacted
 
     def _apply(self, event: Event) -> None:
         if event.type == "DELETED":
@@ -204,21 +265,24 @@ class Writer:
             self.state[event.record.key] = event.record
         self.revision = event.revision
 
-    def load_claims(self, connection: Connection) -> None:
-        """Read every claim anew."""
+    @staticmethod
+    def read_claims(connection: Connection) -> tuple[dict[Claim, Key], dict[Key, tuple[Claim, ...]]]:
+        """Every claim: by what is claimed, and by who holds it."""
         claims: dict[Claim, Key] = {}
         owned: dict[Key, tuple[Claim, ...]] = {}
         for row in connection.execute(select(tables.claims)):
             claim, key = Claim(row.space, row.value), Key(row.resource, row.namespace, row.name)
             claims[claim] = key
             owned[key] = (*owned.get(key, ()), claim)
-        self.claims, self.owned = claims, owned
+        return claims, owned
 
     def _plan_group(self, plan: _Plan, group: Group) -> Any:
         """Check and apply one group in memory: its records, or the exception that refuses it."""
         events, undo = len(plan.events), len(plan.undo)
         claimed, released = len(plan.claimed), len(plan.released)
         try:
+            if len(group.writes) > 1:
+                self._release(plan, group.writes)
             return [self._plan_write(plan, write) for write in group.writes]
         except (Exists, Stale, ClaimTaken) as refusal:
             for step in reversed(plan.undo[undo:]):
@@ -233,7 +297,7 @@ class Writer:
             raise Exists(key)
         if write.expected != 0 and (current is None or current.revision != write.expected):
             raise Stale(key, current)
-        self._plan_claims(plan, write)
+        claims = self._plan_claims(plan, write)
         before = self.revision
         plan.undo.append(lambda: self._restore(key, current, before))
         self.revision += 1
@@ -244,7 +308,7 @@ class Writer:
             del self.state[key]
         else:
             self.state[key] = record
-        plan.events.append(Event(write.type, self.revision, record, current))
+        plan.events.append(Event(write.type, self.revision, record, current, claims))
         return record
 
     def _restore(self, key: Key, record: Record | None, revision: int) -> None:
@@ -254,27 +318,42 @@ class Writer:
         else:
             self.state[key] = record
 
-    def _plan_claims(self, plan: _Plan, write: Write) -> None:
+    def _release(self, plan: _Plan, writes: Sequence[Write]) -> None:
+        """What the writes of a group let go of is free for the others of the group, whatever their order."""
+        for write in writes:
+            held = self.owned.get(write.key)
+            if held and write.claims is not None:
+                kept = tuple(claim for claim in held if claim in write.claims)
+                self._hold(plan, write.key, kept)
+
+    def _plan_claims(self, plan: _Plan, write: Write) -> tuple[Claim, ...] | None:
+        """Take and release; what the object holds then, None where nothing changes. Raises ClaimTaken."""
         if write.claims is None:
-            return
-        key, held = write.key, self.owned.get(write.key, ())
-        if not held and not write.claims:
-            return
+            return None
+        key = write.key
+        if not write.claims and key not in self.owned and key not in plan.holders:
+            return None
         for claim in write.claims:
             holder = self.claims.get(claim)
             if holder is not None and holder != key:
                 raise ClaimTaken(key, claim)
+        self._hold(plan, key, tuple(dict.fromkeys(write.claims)))
+        return self.owned.get(key, ())
+
+    def _hold(self, plan: _Plan, key: Key, wanted: tuple[Claim, ...]) -> None:
+        held = self.owned.get(key, ())
+        plan.holders.add(key)
         plan.undo.append(lambda: self._restore_claims(key, held))
-        wanted = set(write.claims)
         for claim in held:
             if claim not in wanted:
                 del self.claims[claim]
                 plan.released.append(claim)
-        for claim in wanted.difference(held):
-            self.claims[claim] = key
-            plan.claimed.append((claim, key))
+        for claim in wanted:
+            if claim not in held:
+                self.claims[claim] = key
+                plan.claimed.append((claim, key))
         if wanted:
-            self.owned[key] = tuple(wanted)
+            self.owned[key] = wanted
         else:
             self.owned.pop(key, None)
 

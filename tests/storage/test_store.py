@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import inspect
 
 from apiserver.storage import migrate, tables
 from apiserver.storage.store import Store, open_engine
@@ -148,8 +149,8 @@ async def test_reset_goes_back_to_the_baseline(store: Store) -> None:
     assert len(await watcher.next()) == 6
 
 
-async def test_two_replicas_see_each_other(postgres: str, request: pytest.FixtureRequest) -> None:
-    url = _new_database(postgres)
+async def test_two_replicas_see_each_other(new_database: Callable[[], str]) -> None:
+    url = new_database()
     first, second = await Store.open(url), await Store.open(url)
     try:
         watcher = await second.watch("things", "", second.revision, LabelView())
@@ -168,19 +169,6 @@ async def test_two_replicas_see_each_other(postgres: str, request: pytest.Fixtur
     finally:
         await first.close()
         await second.close()
-
-
-def _new_database(postgres: str) -> str:
-    import uuid
-
-    from sqlalchemy import text
-
-    name = f"t{uuid.uuid4().hex}"
-    engine = create_engine(postgres.format("postgres"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return postgres.format(name)
 
 
 def test_a_new_database_has_the_schema_of_the_migrations(url: str, tmp_path: object) -> None:
