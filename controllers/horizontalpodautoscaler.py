@@ -11,7 +11,16 @@ from miniplane.client.api import Object
 from miniplane.client.resources import AUTOSCALERS, Resource
 
 PERIOD = 15.0
-NO_METRICS = "the server could not find the requested resource (get pods.metrics.k8s.io)"
+NOT_SERVED = "the server could not find the requested resource"
+_RESOURCE = f"resource metrics API: {NOT_SERVED} (get pods.metrics.k8s.io)"
+_CUSTOM = "custom metrics API: no custom metrics API (custom.metrics.k8s.io) registered"
+NO_METRICS = {
+    "Resource": _RESOURCE,
+    "ContainerResource": _RESOURCE,
+    "Pods": _CUSTOM,
+    "Object": _CUSTOM,
+    "External": f"external metrics API: {NOT_SERVED} (get x.external.metrics.k8s.io)",
+}
 
 
 async def _target(loop: Loop, autoscaler: Object) -> Resource:
@@ -36,22 +45,38 @@ def _bounded(autoscaler: Object, current: int) -> tuple[int, str]:
     return current, ""
 
 
-def _conditions(autoscaler: Object, current: int) -> list[Object]:
-    given = (autoscaler.get("status") or {}).get("conditions") or []
-    able = ("True", "SucceededGetScale", "the HPA controller was able to get the target's current scale")
-    found = set_condition(given, "AbleToScale", *able)
-    if current == 0:
-        text = "scaling is disabled since the replica count of the target is zero"
-        return set_condition(found, "ScalingActive", "False", "ScalingDisabled", text)
-    metrics = autoscaler["spec"].get("metrics") or [{"type": "Resource", "resource": {"name": "cpu"}}]
-    first = metrics[0]
-    name = (first.get("resource") or {}).get("name", "")
-    reason = "FailedGetResourceMetric" if name else f"FailedGet{first['type']}Metric"
-    text = (
-        f"the HPA was unable to compute the replica count: failed to get {name} utilization: unable to get metrics "
-        f"for resource {name}: unable to fetch metrics from resource metrics API: {NO_METRICS}"
-    )
-    return set_condition(found, "ScalingActive", "False", reason, text)
+def _missing(metric: Object) -> tuple[str, str, str]:
+    """(reason, what failed, how the sum of all metrics names it) for a metric that nobody serves."""
+    kind = metric["type"]
+    body = metric.get(kind[:1].lower() + kind[1:]) or {}
+    name = body.get("name") or (body.get("metric") or {}).get("name") or ""
+    unserved = NO_METRICS[kind].replace("get x.", f"get {name}.")
+    if kind in ("Resource", "ContainerResource"):
+        what = "utilization" if "averageUtilization" in (body.get("target") or {}) else "usage"
+        text = f"failed to get {name} {what}: unable to get metrics for resource {name}: unable to fetch metrics from "
+        label = f"{name} resource" if kind == "Resource" else f"{name} container resource"
+        return f"FailedGet{kind}Metric", text + unserved, f"failed to get {label} metric value"
+    if kind == "External":
+        text = f"unable to get external metric {name}: unable to fetch metrics from {unserved}"
+        return "FailedGetExternalMetric", text, f"failed to get {name} external metric value"
+    label = "pods" if kind == "Pods" else "object"
+    text = f"unable to get metric {name}: unable to fetch metrics from {unserved}"
+    return f"FailedGet{kind}Metric", text, f"failed to get {label} metric value"
+
+
+def _without_metrics(loop: Loop, autoscaler: Object, conditions: list[Object]) -> list[Object]:
+    """Say of each metric that it is missing; the condition names the first."""
+    metrics = autoscaler["spec"].get("metrics") or []
+    missing = [_missing(metric) for metric in metrics]
+    for reason, text, _ in missing:
+        loop.event(autoscaler, "Warning", reason, text)
+    if not missing:
+        return conditions
+    reason, text, label = missing[0]
+    total = f"invalid metrics ({len(missing)} invalid out of {len(missing)}), first error is: {label}: {text}"
+    loop.event(autoscaler, "Warning", "FailedComputeMetricsReplicas", total)
+    why = f"the HPA was unable to compute the replica count: {text}"
+    return set_condition(conditions, "ScalingActive", "False", reason, why)
 
 
 async def reconcile(loop: Loop, key: str) -> float | None:
@@ -60,28 +85,39 @@ async def reconcile(loop: Loop, key: str) -> float | None:
         return None
     namespace, ref = autoscaler["metadata"]["namespace"], autoscaler["spec"]["scaleTargetRef"]
     old = autoscaler.get("status") or {}
+    conditions = list(old.get("conditions") or [])
     try:
         resource = await _target(loop, autoscaler)
         scale = await loop.client.get(resource, ref["name"], namespace, "scale")
     except StatusError as error:
+        loop.event(autoscaler, "Warning", "FailedGetScale", error.message)
         text = f"the HPA controller was unable to get the target's current scale: {error.message}"
-        conditions = set_condition(old.get("conditions") or [], "AbleToScale", "False", "FailedGetScale", text)
+        conditions = set_condition(conditions, "AbleToScale", "False", "FailedGetScale", text)
         await write_status(loop, AUTOSCALERS, autoscaler, {"desiredReplicas": 0, **old, "conditions": conditions})
         return PERIOD
-    current = int((scale.get("spec") or {}).get("replicas") or 0)
-    wanted, why = _bounded(autoscaler, current)
+    able = ("True", "SucceededGetScale", "the HPA controller was able to get the target's current scale")
+    conditions = set_condition(conditions, "AbleToScale", *able)
     status = {
+        "desiredReplicas": 0,
         **old,
         "currentReplicas": int((scale.get("status") or {}).get("replicas") or 0),
-        "desiredReplicas": wanted,
     }
-    if why:
+    current = int((scale.get("spec") or {}).get("replicas") or 0)
+    wanted, why = _bounded(autoscaler, current)
+    if current == 0:
+        text = "scaling is disabled since the replica count of the target is zero"
+        conditions = set_condition(conditions, "ScalingActive", "False", "ScalingDisabled", text)
+        status["desiredReplicas"] = 0
+    elif why:
         path = resource.path(namespace, ref["name"], "scale")
         await loop.client.request("PUT", path, body={**scale, "spec": {"replicas": wanted}})
         loop.event(autoscaler, "Normal", "SuccessfulRescale", f"New size: {wanted}; reason: {why}")
-        status["lastScaleTime"] = clock.text(clock.now())
-    status["conditions"] = _conditions(autoscaler, current)
-    await write_status(loop, AUTOSCALERS, autoscaler, status)
+        text = f"the HPA controller was able to update the target scale to {wanted}"
+        conditions = set_condition(conditions, "AbleToScale", "True", "SucceededRescale", text)
+        status |= {"desiredReplicas": wanted, "lastScaleTime": clock.text(clock.now())}
+    else:
+        conditions = _without_metrics(loop, autoscaler, conditions)
+    await write_status(loop, AUTOSCALERS, autoscaler, {**status, "conditions": conditions})
     return PERIOD
 
 

@@ -12,6 +12,7 @@ from miniplane.apimachinery.status import StatusError
 from miniplane.client.api import Object
 from miniplane.client.resources import STORAGE_CLASSES, VOLUME_CLAIMS, VOLUMES
 
+PROVISIONER = "volume.kubernetes.io/storage-provisioner"
 BOUND, BY_CONTROLLER = "pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller"
 
 
@@ -73,15 +74,56 @@ async def _sync_claim(loop: Loop, claim: Object) -> None:
     if name:
         volume = loop[VOLUMES].get(name)
         if volume is None:
-            await _claim_phase(loop, claim, {"phase": "Lost" if _annotation(claim, BOUND) else "Pending"})
+            await _without_volume(loop, claim)
         elif not volume["spec"].get("claimRef") or _is_for(volume, claim):
             await _bind(loop, volume, claim)
         return
     volume = None if _waits(loop, claim) else choose(claim, loop[VOLUMES].store.objects.values())
     if volume is not None:
         await _bind(loop, volume, claim)
+        return
+    claim = await _wait(loop, claim)
+    await _claim_phase(loop, claim, {**(claim.get("status") or {}), "phase": "Pending"})
+
+
+async def _wait(loop: Loop, claim: Object) -> Object:
+    """Say what a claim without a volume waits for; what makes volumes learns from an annotation that it is to."""
+    name = _class_of(claim)
+    if _waits(loop, claim):
+        text = "waiting for first consumer to be created before binding"
+        loop.event(claim, "Normal", "WaitForFirstConsumer", text)
+    elif not name:
+        text = "no persistent volumes available for this claim and no storage class is set"
+        loop.event(claim, "Normal", "FailedBinding", text)
+    elif (found := loop[STORAGE_CLASSES].get(name)) is None:
+        text = f'storageclass.storage.k8s.io "{name}" not found'
+        loop.event(claim, "Warning", "ProvisioningFailed", text)
     else:
-        await _claim_phase(loop, claim, {**(claim.get("status") or {}), "phase": "Pending"})
+        claim = await _provision(loop, claim, str(found["provisioner"]))
+    return claim
+
+
+async def _provision(loop: Loop, claim: Object, provisioner: str) -> Object:
+    """Leave the claim to a provisioner outside."""
+    if _annotation(claim, PROVISIONER) != provisioner:
+        names = {PROVISIONER: provisioner, f"volume.beta.{PROVISIONER.removeprefix('volume.')}": provisioner}
+        claim = await loop.update(VOLUME_CLAIMS, {**claim, "metadata": _annotated(claim, **names)})
+    text = (
+        f"Waiting for a volume to be created either by the external provisioner '{provisioner}' or manually by the "
+        "system administrator. If volume creation is delayed, please verify that the provisioner is running and "
+        "correctly registered."
+    )
+    loop.event(claim, "Normal", "ExternalProvisioning", text)
+    return claim
+
+
+async def _without_volume(loop: Loop, claim: Object) -> None:
+    """The volume that the claim names does not exist, or no more."""
+    lost = bool(_annotation(claim, BOUND))
+    if lost and pods.phase(claim) != "Lost":
+        text = "Bound claim has lost its PersistentVolume. Data on the volume is lost!"
+        loop.event(claim, "Warning", "ClaimLost", text)
+    await _claim_phase(loop, claim, {"phase": "Lost" if lost else "Pending"})
 
 
 def _waits(loop: Loop, claim: Object) -> bool:
@@ -159,7 +201,8 @@ async def _sync_volume(loop: Loop, volume: Object) -> None:
                 raise
     await _volume_phase(loop, volume, "Released")
     if volume["spec"].get("persistentVolumeReclaimPolicy") == "Delete" and not pods.is_terminating(volume):
-        text = "no volume plugin can delete this volume"
+        name = volume["metadata"]["name"]
+        text = f'error getting deleter volume plugin for volume "{name}": no volume plugin matched'
         loop.event(volume, "Warning", "VolumeFailedDelete", text)
 
 
