@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("miniplane.audit")
 USER_AGENT_LIMIT = 1024
 BATCH_LINES = 1000
+GATHER_SECONDS = 0.01
+"""How long lines are gathered: waking up for each of them would cost a request more than its event."""
 STANDARD_OUTPUT = "-"
 
 
@@ -71,6 +73,8 @@ class AuditLog:
     def _take(self) -> tuple[list[bytes], bool]:
         lines: list[bytes] = []
         item = self._queue.get()
+        if item is not None:
+            time.sleep(GATHER_SECONDS)
         while item is not None:
             lines.append(item)
             try:
