@@ -168,7 +168,7 @@ def _token_fields(token: str) -> tuple[int, str]:
     if not start or not isinstance(start, str):
         raise ValueError(": encoded start key empty (version meta.k8s.io/v1)")
     rooted = start if start.startswith("/") else f"/{start}"
-    if posixpath.normpath(rooted) != rooted:
+    if rooted.startswith("//") or posixpath.normpath(rooted) != rooted:
         raise ValueError(f": {start}")
     return revision, start
 

@@ -25,6 +25,7 @@ NOT_TOKENS = [
     (token(v=V1, rv=0, start="a"), "incorrect encoded start resourceVersion (version meta.k8s.io/v1)"),
     (token(v=V1, rv=1), "encoded start key empty (version meta.k8s.io/v1)"),
     (token(v=V1, rv=1, start="../secrets"), "../secrets"),
+    (token(v=V1, rv=1, start="//a"), "//a"),
 ]
 
 
