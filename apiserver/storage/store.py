@@ -329,8 +329,8 @@ class Store:
 
     def _sync(self, connection: Connection) -> None:
         value = connection.execute(select(tables.revision.c.value)).scalar_one()
-        if value > self.writer.revision:
-            events = self.writer.catch_up(connection, value)
+        if value != self.writer.revision:
+            events = self.writer.lock(connection)  # no compaction comes between what is read
             self._loop.call_soon_threadsafe(self._deliver, events, [])
 
     async def lag(self, seconds: float) -> int | None:
