@@ -141,11 +141,18 @@ class FlowControl:
     async def enter(self, kind: str, user: str) -> Seats:
         """A seat (to be left) and a turn. Raises TooManyRequests."""
         seats = self.seats[kind]
-        await seats.enter(user)
-        if not self.rounds.free():
-            try:
-                await self.rounds.wait(user)
-            except BaseException:
-                seats.leave()
-                raise
+        try:
+            await seats.enter(user)
+        except TooManyRequests:
+            await self._turn(user)  # being refused takes its turn too, or a client that asks at once again would have all
+            raise
+        try:
+            await self._turn(user)
+        except BaseException:
+            seats.leave()
+            raise
         return seats
+
+    async def _turn(self, user: str) -> None:
+        if not self.rounds.free():
+            await self.rounds.wait(user)
