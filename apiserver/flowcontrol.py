@@ -144,7 +144,7 @@ class FlowControl:
         try:
             await seats.enter(user)
         except TooManyRequests:
-            await self._turn(user)  # being refused takes its turn too, or a client that asks at once again would have all
+            await self._turn(user)  # or whoever asks again at once would have the loop to himself
             raise
         try:
             await self._turn(user)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
 from apiserver import errors
 from apiserver.tlsextension import TLSExtension
+from apiserver.transport import JoiningTransport
 
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (/\S*) HTTP/1\.[01]\r\n")
 _KNOWN = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE"})
@@ -41,7 +42,7 @@ class Protocol(TLSExtension):
     _stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, JoiningTransport(transport)))
         self._deadline = self.loop.call_later(HEAD_SECONDS, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -91,6 +92,7 @@ class Protocol(TLSExtension):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        cast(JoiningTransport, self.transport).flush()
         if self.cycle.response_complete and self.cycle.more_body:  # not a pipelined request that has yet to start
             self._rest_size = 0
             self._deadline = self.loop.call_later(REST_SECONDS, self.transport.close)

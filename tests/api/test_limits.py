@@ -186,3 +186,22 @@ def test_a_watcher_that_does_not_read_is_cut_off_and_holds_nobody_up(start_plane
         ending = b""
         while not ending.endswith(b"\r\n0\r\n\r\n"):
             ending = ending[-8:] + idle.recv(1 << 20)
+
+
+def test_an_answer_to_head_is_sent(plane: Plane) -> None:
+    with connect(plane) as connection:
+        connection.sendall(head(plane, "HEAD", "/version") + head(plane, "GET", "/api/v1/namespaces/default"))
+        first = b""
+        while b"\r\n\r\n" not in first:
+            first += connection.recv(1)
+        assert first.startswith(b"HTTP/1.1 ")
+        assert answer(connection)[0] == 200, "and nothing of a body before the next answer"
+
+
+def test_who_waits_to_be_told_to_go_on_is_told(plane: Plane) -> None:
+    body = json.dumps({"metadata": {"generateName": "expect-"}}).encode()
+    with connect(plane) as connection:
+        connection.sendall(head(plane, "POST", CONFIG_MAPS, f"Content-Length: {len(body)}", "Expect: 100-continue"))
+        assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        assert answer(connection)[0] == 201
