@@ -136,6 +136,7 @@ class Protocol(TLSExtension):
             body,
         ]
         self.transport.write(b"".join(lines))
+        cast(JoiningTransport, self.transport).flush()
         self._hang_up()
 
     def _hang_up(self) -> None:
