@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from controllers import pods, services, slices
+from controllers import pods, services, slices, topology
 from controllers.controller import Controller, Loop, Retry, own_key
 from controllers.endpoints import HEADLESS, TRIGGER_TIME
-from controllers.hints import reconcile_hints
+from controllers.hints import add_hints
 from controllers.slices import Plan, Written
 from miniplane.apimachinery.status import StatusError
 from miniplane.client.api import Object
@@ -176,7 +176,7 @@ class _Packing:
 
 
 def plan_family(
-    service: Object, family: str, groups: dict[tuple[slices.Port, ...], Group], found: Sequence[Object]
+    service: Object, family: str, groups: dict[tuple[slices.Port, ...], Group], found: Sequence[Object], nodes: Nodes
 ) -> Plan:
     """The changes to the slices of one address family."""
     plan = Plan()
@@ -201,7 +201,7 @@ def plan_family(
         plan.delete += rest
     if len(plan.delete) == len(found) and not plan.create:
         unchanged += _placeholder(service, family, plan)
-    plan.create, plan.update = reconcile_hints(service["spec"].get("trafficDistribution"), plan, unchanged)
+    add_hints(service, family, nodes.values(), plan, unchanged)
     return plan
 
 
@@ -230,11 +230,12 @@ def plan(service: Object, selected: Sequence[Object], nodes: Nodes, found: Seque
     whole, left_out = Plan(delete=[one for one in found if one["addressType"] not in families]), []
     for family in families:
         groups, missing = desired(service, selected, nodes, family)
-        part = plan_family(service, family, groups, [one for one in found if one["addressType"] == family])
+        part = plan_family(service, family, groups, [one for one in found if one["addressType"] == family], nodes)
         left_out += missing
         whole.create += part.create
         whole.update += part.update
         whole.delete += part.delete
+        whole.events += part.events
     whole.recycle(service)
     return whole, left_out
 
@@ -267,6 +268,8 @@ async def reconcile(loop: Loop, key: str) -> None:
     trigger = loop.state.triggers.compute(key, service, selected)
     found = slices.existing(loop, key, MANAGER)
     changes, left_out = plan(service, selected, loop[NODES].store.objects, found)
+    for told in changes.events:
+        loop.event(service, *told)
     for one in (*changes.create, *changes.update):
         _stamp(one, trigger)
     try:
@@ -285,10 +288,25 @@ def _slice_keys(loop: Loop, old: Object | None, new: Object | None) -> Iterable[
 
 def _node_keys(loop: Loop, old: Object | None, new: Object | None) -> Iterable[str]:
     """A new Node may be the one that pods waited for."""
+    found = _hinted_keys(loop) if _capacity(old) != _capacity(new) else set()
     if old is not None or new is None:
-        return ()
+        return found
     waiting = loop[PODS].store.by_index(pods.BY_NODE, new["metadata"]["name"])
-    return {key for pod in waiting for key in services.services_of(loop, pod)}
+    return found | {key for pod in waiting for key in services.services_of(loop, pod)}
+
+
+def _capacity(node: Object | None) -> tuple[object, ...]:
+    """What a Node counts for when endpoints are spread over zones."""
+    if node is None or not pods.is_ready(node):
+        return ()
+    return pods.labels_of(node).get(ZONE), ((node.get("status") or {}).get("allocatable") or {}).get("cpu")
+
+
+def _hinted_keys(loop: Loop) -> set[str]:
+    """The Services whose hints follow the capacity of Nodes."""
+    found = loop[SERVICES].store.objects.items()
+    automatic = [key for key, service in found if topology.is_automatic(service)]
+    return {key for key in automatic if topology.has_hints(slices.existing(loop, key, MANAGER))}
 
 
 CONTROLLER = Controller(

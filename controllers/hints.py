@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from controllers import topology
 from controllers.slices import Plan
 from miniplane.client.api import Object
 
@@ -35,6 +36,29 @@ def _hinted(found: Object, distribution: str | None) -> Object:
 def _needs(found: Object, distribution: str | None) -> bool:
     given = found.get("endpoints") or ()
     return any((endpoint.get("hints") or None) != hints(endpoint, distribution) for endpoint in given)
+
+
+def add_hints(service: Object, family: str, nodes: Iterable[Object], plan: Plan, unchanged: Sequence[Object]) -> None:
+    """Give the plan's slices their hints; unchanged ones join it where only hints differ. Topology mode Auto goes
+    before trafficDistribution."""
+    distribution = service["spec"].get("trafficDistribution")
+    had_hints = topology.has_hints((*plan.update, *unchanged, *plan.delete))
+    suffix = f", addressType: {family}"
+    if topology.is_automatic(service):
+        distribution = None
+        try:
+            changed, again = topology.assign(nodes, (*plan.create, *plan.update), unchanged)
+        except topology.Unavailable as error:
+            plan.events.append(("Warning", "TopologyAwareHintsDisabled", f"{error}{suffix}"))
+        else:
+            count = len(plan.create)
+            plan.create, plan.update = changed[:count], [*changed[count:], *again]
+            if not had_hints:
+                plan.events.append(("Normal", "TopologyAwareHintsEnabled", topology.ENABLED + suffix))
+            return
+    elif had_hints and not distribution:
+        plan.events.append(("Warning", "TopologyAwareHintsDisabled", topology.DISABLED + suffix))
+    plan.create, plan.update = reconcile_hints(distribution, plan, unchanged)
 
 
 def reconcile_hints(

@@ -105,6 +105,8 @@ class Plan:
     create: list[Object] = field(default_factory=list)
     update: list[Object] = field(default_factory=list)
     delete: list[Object] = field(default_factory=list)
+    events: list[tuple[str, str, str]] = field(default_factory=list)
+    """Type, reason and message of what is to be told about the owner."""
 
     def recycle(self, owner: Object) -> None:
         """Creates take the place of deletes where possible: one write and one event instead of two."""

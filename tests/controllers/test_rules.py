@@ -16,6 +16,7 @@ from controllers import (
     servicecidrs,
     slices,
     statefulset,
+    topology,
 )
 from controllers.daemonset import fits, tolerations
 from controllers.podtemplate import template_hash
@@ -198,6 +199,46 @@ def test_hints(distribution: str | None, expected: Any) -> None:
     endpoint = {"conditions": {"ready": True}, "zone": "z", "nodeName": "n"}
     assert hints.hints(endpoint, distribution) == expected
     assert hints.hints({**endpoint, "conditions": {"ready": False}}, distribution) is None
+
+
+def big_node(name: str, zone: str, cpu: str) -> dict[str, Any]:
+    ready = [{"type": "Ready", "status": "True"}]
+    return {**node(name, zone), "status": {"allocatable": {"cpu": cpu}, "conditions": ready}}
+
+
+def automatic_plan(count: int, nodes: list[dict[str, Any]]) -> Plan:
+    """Pods on the nodes in turn."""
+    web = with_uid(service())
+    web["metadata"]["annotations"] = {"service.kubernetes.io/topology-mode": "Auto"}
+    names = [one["metadata"]["name"] for one in nodes]
+    given = [with_uid(pod(f"p{n}", f"10.1.0.{n}", node=names[n % len(names)]), str(n)) for n in range(count)]
+    return endpointslice.plan(web, given, dict(zip(names, nodes, strict=True)), [])[0]
+
+
+def zones_of(found: Plan) -> list[str]:
+    return sorted(one["hints"]["forZones"][0]["name"] for s in found.create for one in s["endpoints"] if "hints" in one)
+
+
+def test_zones_get_endpoints_by_their_cpu() -> None:
+    found = automatic_plan(6, [big_node("a", "a", "2"), big_node("b", "b", "1")])
+    assert zones_of(found) == ["a"] * 4 + ["b"] * 2
+    text = "Topology Aware Hints has been enabled, addressType: IPv4"
+    assert found.events == [("Normal", "TopologyAwareHintsEnabled", text)]
+
+
+@pytest.mark.parametrize(
+    ("count", "nodes", "reason"),
+    [
+        (1, [("a", "1"), ("b", "1")], "Insufficient number of endpoints (1 endpoints, 2 zones)"),
+        (4, [("a", "1"), ("", "1")], topology.NO_NODES),
+        (4, [("a", "1"), ("a", "1")], topology.NO_NODES),
+        (3, [("a", "1"), ("b", "1")], f"{topology.OVERLOADED} (3 endpoints, 2 zones)"),
+    ],
+)
+def test_no_hints_where_zones_cannot_be_served(count: int, nodes: list[tuple[str, str]], reason: str) -> None:
+    found = automatic_plan(count, [big_node(f"n{n}", *one) for n, one in enumerate(nodes)])
+    assert zones_of(found) == []
+    assert found.events == [("Warning", "TopologyAwareHintsDisabled", f"{reason}, addressType: IPv4")]
 
 
 # mirroring
