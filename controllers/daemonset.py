@@ -230,12 +230,13 @@ async def reconcile(loop: Loop, key: str) -> float | None:
         if not needed and not doomed:
             await _roll(loop, owner, found, nodes, code)
     mine = loop[PODS].store.by_index(BY_CONTROLLER, owner["metadata"]["uid"])
+    again = workpods.soonest(mine, int(owner["spec"].get("minReadySeconds") or 0))
     await workpods.write_status(loop, DAEMON_SETS, owner, _status(owner, nodes, mine, code))
     hashes = {pods.labels_of(pod).get(REVISION_HASH) for pod in mine} | {code}
     known = loop[CONTROLLER_REVISIONS].store.by_index(BY_CONTROLLER, owner["metadata"]["uid"])
     used = {one["metadata"]["name"] for one in known if pods.labels_of(one).get(REVISION_HASH) in hashes}
     await statefulset.trim_history(loop, owner, used)
-    return workpods.soonest(mine, int(owner["spec"].get("minReadySeconds") or 0))
+    return again
 
 
 def _node_keys(loop: Loop, old: Object | None, new: Object | None) -> Iterable[str]:

@@ -76,12 +76,13 @@ async def _reconcile(resource: Resource, loop: Loop, key: str) -> float | None:
     mine = [pod for pod in loop[PODS].store.by_index(BY_CONTROLLER, uid) if selector.matches(pods.labels_of(pod))]
     active = [pod for pod in mine if workpods.is_active(pod)]
     ending = sum(pods.is_terminating(pod) and not pods.is_finished(pod) for pod in mine)
+    again = workpods.soonest(active, int(owner["spec"].get("minReadySeconds") or 0))
     current = loop[resource].get(key)
     if current is not None:
         await workpods.write_status(loop, resource, current, _status(owner, active, ending, error))
     if error is not None:
         raise error
-    return workpods.soonest(active, int(owner["spec"].get("minReadySeconds") or 0))
+    return again
 
 
 def _controller(name: str, component: str, resource: Resource) -> Controller:

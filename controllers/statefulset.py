@@ -262,10 +262,11 @@ async def reconcile(loop: Loop, key: str) -> float | None:
     if not pods.is_terminating(owner):
         await _sync(loop, state)
     mine = loop[PODS].store.by_index(BY_CONTROLLER, owner["metadata"]["uid"])
+    again = workpods.soonest(mine, state.min_ready)
     await workpods.write_status(loop, STATEFUL_SETS, owner, _status(state, mine))
     used = {pods.labels_of(pod).get(REVISION_HASH, "") for pod in mine}
     await trim_history(loop, owner, used | {current["metadata"]["name"], update["metadata"]["name"]})
-    return workpods.soonest(mine, state.min_ready)
+    return again
 
 
 CONTROLLER = Controller(

@@ -100,7 +100,8 @@ def is_available(pod: Object, min_ready: int) -> bool:
 
 
 def soonest(found: Iterable[Object], min_ready: int) -> float | None:
-    """Seconds until the next pod becomes available by waiting."""
+    """Seconds until the next pod becomes available by waiting. To be asked before a status counts the available ones:
+    who becomes available in between would be neither counted nor waited for."""
     left = [seconds for pod in found if (seconds := available_in(pod, min_ready)) is not None and seconds > 0]
     return min(left) if left else None
 
