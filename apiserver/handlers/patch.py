@@ -20,7 +20,7 @@ from apiserver.patch.merge_patch import apply_merge
 from apiserver.patch.strategic import apply_strategic
 from apiserver.patch.unstructured import restore_fault
 from apiserver.request import Response
-from apiserver.schema.decode import DecodeError, decode_strictly
+from apiserver.schema.decode import DecodeError, decode_changed
 from apiserver.schema.strict import unknown_fields, yaml_duplicates
 from miniplane.apimachinery.status import StatusError
 
@@ -80,7 +80,7 @@ def checked(request: Request, new: Object, live: Object, options: WriteOptions, 
     why = _unfit(request, new)
     if why:
         raise _invalid_patch(new, data, media, why)
-    typed, whole = _decoded(new, schema, data, media)  # a wrong type is reported before an unknown field
+    typed, whole = _decoded(new, live, schema, data, media)  # a wrong type is reported before an unknown field
     if options.field_validation != "Ignore" and schema is not None and not whole:
         faults = unknown_fields(new, schema, by_name=True)
         if faults and options.field_validation == "Strict":
@@ -90,13 +90,13 @@ def checked(request: Request, new: Object, live: Object, options: WriteOptions, 
     return typed
 
 
-def _decoded(new: Object, schema: Type | None, data: bytes, media: str) -> tuple[Object, bool]:
+def _decoded(new: Object, live: Object, schema: Type | None, data: bytes, media: str) -> tuple[Object, bool]:
     """The patched document as the kind's type. Strategic patches have words of their own for what does not fit; they
     are looked for only where something does not. Raises 422."""
     if schema is None:
         return new, True
     try:
-        return decode_strictly(new, schema)
+        return decode_changed(new, schema, live)
     except DecodeError as error:
         why = restore_fault(new, schema) if media == STRATEGIC_PATCH else ""
         raise _invalid_patch(new, data, media, why or str(error)) from None

@@ -6,8 +6,10 @@ from typing import Any
 
 from apiserver.patch.fieldset import SELF, FieldSet, with_self
 from apiserver.patch.nodes import Node, Untypable
+from apiserver.recall import Recall
 
 _ABSENT = object()
+_said: Recall[tuple[FieldSet | None, FieldSet | None]] = Recall(128)
 
 
 def fields_of(value: Any, node: Node) -> FieldSet:
@@ -105,12 +107,22 @@ def _changed_map(old: dict[str, Any], new: dict[str, Any], node: Node) -> tuple[
         if before is _ABSENT:
             gained[element] = appeared(value, child)
         else:
-            _note(gained, lost, element, _changed(before, value, child))
+            compare = _new_spec if name == "spec" else _changed
+            _note(gained, lost, element, compare(before, value, child))
     if len(old) > len(new) or not old.keys() <= new.keys():
         for name in old.keys() - new.keys():
             element, child = node.child(name)
             lost[element] = appeared(old[name], child)
     return gained, lost
+
+
+def _new_spec(before: Any, value: Any, node: Node) -> tuple[FieldSet | None, FieldSet | None]:
+    """`_changed` of an object's first spec, recalled: replicas all say the same. Types of custom resources have no name
+    to tell them apart."""
+    name = node.type.name if node.type is not None else ""
+    if not name or before != node.empty:
+        return _changed(before, value, node)
+    return _said.of(lambda: _changed(before, value, node), name, value)
 
 
 def _note(gained: FieldSet, lost: FieldSet, element: str, found: tuple[FieldSet | None, FieldSet | None]) -> None:

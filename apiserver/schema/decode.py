@@ -48,6 +48,18 @@ def decode_strictly(obj: Any, kind: Type) -> tuple[dict[str, Any], bool]:
     return found, next(_left_out) == before + 1 and kind.published is None  # custom kinds prune beforehand
 
 
+def decode_changed(obj: dict[str, Any], kind: Type, known: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """`decode_strictly` of an object that shares what did not change with `known`, which is of `kind` already: fields
+    that are the very same value need no second look."""
+    if kind.published is not None:
+        return decode_strictly(obj, kind)
+    kept = (dict, list)
+    shared = {name: value for name, value in obj.items() if isinstance(value, kept) and known.get(name) is value}
+    found, whole = decode_strictly({name: value for name, value in obj.items() if name not in shared}, kind)
+    in_order = {name: shared.get(name, found.get(name)) for name in obj if name in shared or name in found}
+    return {**in_order, **{name: value for name, value in found.items() if name not in in_order}}, whole
+
+
 def decode(obj: Any, kind: Type) -> dict[str, Any]:
     """A JSON object as `kind`. Raises DecodeError with the text that the API server answers."""
     try:

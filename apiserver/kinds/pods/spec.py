@@ -10,6 +10,7 @@ from apiserver.kinds.kind import Object
 from apiserver.kinds.pods import containers, pod_annotations, resources, scheduling, security
 from apiserver.kinds.pods.checks import MAX_INT32, Scope, addresses, each, in_range, one_of
 from apiserver.kinds.pods.volumes import validate_volumes
+from apiserver.recall import Recall
 from miniplane.apimachinery.quantity import Quantity
 
 RESTART = ("Always", "OnFailure", "Never")
@@ -17,6 +18,7 @@ DNS = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 PREEMPTION = ("PreemptLowerPriority", "Never")
 NAMESERVERS, SEARCHES, SEARCH_CHARACTERS = 3, 32, 2048
 HOSTNAME_LIMIT = 64
+_judged: Recall[tuple[FieldError, ...]] = Recall(1024)
 
 
 def pod_template(template: Object, path: str) -> list[FieldError]:
@@ -71,6 +73,12 @@ def _tokens_without_account(volumes: Any) -> list[FieldError]:
 
 def pod_spec(spec: Object, path: str, *, is_pod: bool, name: str = "") -> list[FieldError]:
     """A pod spec; `name` is the pod's where it has one."""
+    named = any(volume.get("ephemeral") is not None for volume in spec.get("volumes") or ())
+    pod_name = name if named else ""  # otherwise pods of one template differ in it alone
+    return list(_judged.of(lambda: tuple(_faults(spec, path, is_pod, pod_name)), spec, path, is_pod, pod_name))
+
+
+def _faults(spec: Object, path: str, is_pod: bool, name: str) -> list[FieldError]:
     grace = spec.get("terminationGracePeriodSeconds")
     found = [required(f"{path}.terminationGracePeriodSeconds")] if grace is None else []
     scope = Scope(

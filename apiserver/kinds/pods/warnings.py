@@ -8,6 +8,7 @@ from typing import Any
 from apiserver.kinds.kind import Object
 from apiserver.kinds.pods.pod_annotations import APP_ARMOR, SECCOMP_CONTAINER, SECCOMP_POD
 from apiserver.kinds.pods.security import containers
+from apiserver.recall import Recall
 from apiserver.validation import dns1123_label
 from miniplane.apimachinery.quantity import Quantity
 
@@ -34,6 +35,7 @@ _VOLUMES = {
     "cephfs": "deprecated in v1.28, non-functional in v1.31+",
     "rbd": "deprecated in v1.28, non-functional in v1.31+",
 }
+_judged: Recall[tuple[str, ...]] = Recall(1024)
 _SHOWN = {"storageos": "storageOS"}
 _BYTES = ("memory", "ephemeral-storage")
 _REQUIRED, _PREFERRED = (
@@ -56,8 +58,12 @@ def pod_warnings(pod: Object) -> list[str]:
 
 def template_warnings(template: Object, path: str) -> list[str]:
     """Of a pod template at `path`; "" for a pod itself."""
-    prefix = f"{path}." if path else ""
     notes, spec = (template.get("metadata") or {}).get("annotations") or {}, template.get("spec") or {}
+    return list(_judged.of(lambda: tuple(_warnings(notes, spec, path)), notes, spec, path))
+
+
+def _warnings(notes: Mapping[str, str], spec: Object, path: str) -> list[str]:
+    prefix = f"{path}." if path else ""
     at = f"{prefix}spec"
     return [
         *_node_labels(spec, at),
