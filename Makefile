@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: up test lint bench bench-plot conformance fuzz clean
+.PHONY: up test lint bench bench-plot conformance fuzz soak clean
 
 up: $(VENV)/.run
 	@exec $(BIN)/miniplane up $(ARGS)
@@ -28,6 +28,9 @@ conformance: $(VENV)/.test
 
 fuzz: $(VENV)/.test
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+soak: $(VENV)/.test
+	$(BIN)/python -m tests.consistency $(ARGS)
 
 clean:
 	rm -rf $(VENV)

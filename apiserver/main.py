@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +25,17 @@ KEEP_ALIVE = 300
 """Seconds that an idle connection stays open; longer than clients keep theirs, so that they close first."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises OSError, its `filename` says which address, where the port is taken."""
+def listen(host: str, port: int, *, spread: bool = False) -> socket.socket:
+    """A listening socket; `spread`: one of several on this port, among which the kernel spreads connections.
+
+    Raises OSError, its `filename` says which address, where the port is taken.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if spread:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         found.bind((host, port))
         found.listen(BACKLOG)
@@ -39,19 +45,28 @@ def listen(host: str, port: int) -> socket.socket:
     return found
 
 
-def listeners(options: Options) -> list[socket.socket]:
-    """The sockets that the options ask for; ports that were 0 are filled in. Clients may connect from now on: they
-    wait in the backlog until the server runs. Raises OSError."""
-    found = [listen(options.bind, options.port)]
-    options.port = found[0].getsockname()[1]
-    if options.insecure_port is not None:
-        try:
-            found.append(listen("127.0.0.1", options.insecure_port))
-        except OSError:
-            found[0].close()
-            raise
-        options.insecure_port = found[1].getsockname()[1]
-    return found
+def listeners(options: Options, count: int = 1) -> list[list[socket.socket]]:
+    """The sockets that the options ask for, for each of `count` servers; ports that were 0 are filled in. Clients may
+    connect from now on: they wait in the backlog until the server runs. Raises OSError."""
+    options.port, secure = _on_port(options.bind, options.port, count)
+    if options.insecure_port is None:
+        return [[one] for one in secure]
+    try:
+        options.insecure_port, insecure = _on_port("127.0.0.1", options.insecure_port, count)
+    except OSError:
+        for one in secure:
+            one.close()
+        raise
+    return [list(pair) for pair in zip(secure, insecure, strict=True)]
+
+
+def _on_port(host: str, port: int, count: int) -> tuple[int, list[socket.socket]]:
+    first = listen(host, port)
+    port = first.getsockname()[1]
+    if count == 1 or not sys.platform.startswith("linux"):
+        return port, [first] * count
+    first.close()  # it has shown that nobody else has the port: sockets that may share it would not notice
+    return port, [listen(host, port, spread=True) for _ in range(count)]
 
 
 def _configuration(app: Any, options: Options, *, tls: bool) -> Any:
@@ -186,7 +201,7 @@ async def serve(
     """
     from apiserver.server import create
 
-    sockets = sockets or listeners(options)
+    sockets = sockets or listeners(options)[0]
     if options.insecure_port is not None:
         unsecured(options)
     app = await create(options)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from apiserver.auth.authentication import TokenEntry
 from apiserver.flowcontrol import MUTATING_SEATS, READ_ONLY_SEATS
 from apiserver.storage.log import WatchHistory
+from apiserver.storage.peers import PeerGroup
 
 if TYPE_CHECKING:
     from apiserver.admission import Plugin
@@ -41,6 +42,7 @@ class Options:
     shutdown_delay: float = 0.0
     audit_log: str = ""
     watch_history: WatchHistory = field(default_factory=WatchHistory)
+    peers: PeerGroup | None = None
 
     def admission_plugins(self) -> list[Plugin]:
         """The enabled plugins in their order. Raises ValueError for a name that we do not know."""

@@ -29,6 +29,8 @@ from apiserver.negotiation import PLAIN, negotiate
 from apiserver.registry import Registry
 from apiserver.repair import Repair
 from apiserver.request import ClientGone, Message, Receive, Request, Response, Send
+from apiserver.requestinfo import RequestInfo
+from apiserver.sending import send_answer
 from apiserver.storage.store import Store
 from apiserver.storage.types import Unavailable
 from apiserver.tlsextension import client_certificate
@@ -50,10 +52,6 @@ TOO_MANY = Response(
 NOT_FOUND = Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
 COLLECTION_VERBS = frozenset({"list", "watch", "create", "deletecollection"})
 ALL_NAMESPACES_VERBS = frozenset({"list", "watch"})
-BUFFERED = 64 * 1024
-"""Bytes of an answer that a connection buffers without waiting for its client (asyncio's default)."""
-SLICE = 256 * 1024
-"""Bytes handed to TLS at a time: it encrypts what it gets in one go, and asks for a pause only between."""
 KNOWN_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -164,23 +162,41 @@ class App:
         if answer.stream is not None and self.audit is not None:
             self.audit.started(exchange)
         try:
-            await _send(answer, exchange, receive, send)
+            await send_answer(answer, exchange, receive, send)
         except Exception:
             _log_fault(exchange)
             raise
 
     async def _answer(self, exchange: Exchange, receive: Receive, send: Send) -> Response | None:
         """The answer, or None where the non-resource application has sent it."""
+        try:
+            return await self._attempt(exchange, receive, send)
+        except StatusError as refusal:
+            if not await self._outdated(exchange, refusal):
+                raise
+        if exchange.seats is not None:
+            exchange.seats.leave()
+            exchange.seats = None
+        exchange.warnings.clear()
+        return await self._attempt(exchange, receive, send)
+
+    async def _outdated(self, exchange: Exchange, refusal: StatusError) -> bool:
+        """Whether another replica has written what this one had not seen when it refused: its own client, or one that
+        it has told, may build on that."""
+        if not self.store.replicated or refusal.code >= 500 or exchange.long_running is not None:
+            return False
+        before = self.store.revision
+        await self.store.consistent()
+        return self.store.revision != before
+
+    async def _attempt(self, exchange: Exchange, receive: Receive, send: Send) -> Response | None:
         scope, headers = exchange.scope, exchange.headers
         raw_path = scope.get("raw_path") or scope["path"].encode()
         info = requestinfo.parse(scope["method"], raw_path.decode("latin-1"), scope["query_string"].decode("latin-1"))
         exchange.info = info
-        user = exchange.user = self.authenticator.authenticate(headers, client_certificate(scope))
-        user = self.authorizer.impersonated(user, scope["headers"])
-        if user is not exchange.user:
-            exchange.impersonated = user
-        self.authorizer.check(user, info)
-        exchange.allowed = True
+        if self.store.behind:
+            await self.store.consistent()
+        user = self._authorized(exchange, info)
         if not info.is_resource:
             return await self._nonresource_answer(exchange, receive, send)
         kind = self.registry.find(info.group, info.version, info.resource)
@@ -192,7 +208,9 @@ class App:
                 return NOT_FOUND
             raise errors.not_found_plain()
         exchange.known = True
-        request = exchange.request = Request(self, info, headers, receive, user, kind, warnings=exchange.warnings)
+        received = exchange.request.received if exchange.request is not None else None
+        request = Request(self, info, headers, receive, user, kind, warnings=exchange.warnings, received=received)
+        exchange.request = request
         handler = route(request)
         if kind.warning:
             exchange.warnings.append(kind.warning)
@@ -204,10 +222,20 @@ class App:
             await self._admitted(request, exchange)
         return await compressed(request, await handler(request))
 
+    def _authorized(self, exchange: Exchange, info: RequestInfo) -> User:
+        """As whom the request is made. Raises 401, 403."""
+        user = exchange.user = self.authenticator.authenticate(exchange.headers, client_certificate(exchange.scope))
+        user = self.authorizer.impersonated(user, exchange.scope["headers"])
+        if user is not exchange.user:
+            exchange.impersonated = user
+        self.authorizer.check(user, info)
+        exchange.allowed = True
+        return user
+
     async def _admitted(self, request: Request, exchange: Exchange) -> None:
         """Wait for the body first: who sends it slowly holds nothing. Raises TooManyRequests, 504."""
         read_only = request.info.method in READ_ONLY
-        if not read_only:
+        if not read_only and request.received is None:
             await request.receive_body(self.options.request_timeout)
         exchange.seats = await self.flow.enter("readOnly" if read_only else "mutating", request.user.name)
 
@@ -308,71 +336,6 @@ def _log_fault(exchange: Exchange) -> None:
     log.exception("%s %s", exchange.scope["method"], exchange.uri, extra={"fields": fields})
 
 
-async def _send(answer: Response, exchange: Exchange, receive: Receive, send: Send) -> None:
-    head_only = exchange.scope["method"] == "HEAD"
-    headers = [
-        (b"audit-id", exchange.audit_id),
-        (b"content-type", answer.content_type.encode()),
-        (b"cache-control", b"no-cache, private"),
-        *answer.headers,
-    ]
-    headers += [(b"warning", _warning(text)) for text in dict.fromkeys(exchange.warnings)]
-    if answer.stream is not None:
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await _send_stream(answer, receive, send)
-        return
-    body = answer.body
-    headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    if head_only or len(body) <= BUFFERED:
-        await send({"type": "http.response.body", "body": b"" if head_only else body})
-        return
-    view = memoryview(body)
-    for start in range(0, len(body), SLICE):
-        await send({"type": "http.response.body", "body": view[start : start + SLICE], "more_body": True})
-    # the end waits until the client has read the rest: until then the answer takes a seat
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def _send_stream(answer: Response, receive: Receive, send: Send) -> None:
-    """An endless answer, until it ends or its client is gone: nothing else would tell an idle watch."""
-    assert answer.stream is not None
-    gone = asyncio.create_task(_disconnected(receive))
-    try:
-        async with asyncio.timeout(None) as connected:
-
-            def hang_up(_: object) -> None:
-                connected.reschedule(0)
-
-            gone.add_done_callback(hang_up)
-            try:
-                # the headers leave before the first event: clients wait for them (client-node)
-                await send({"type": "http.response.body", "body": b"", "more_body": True})
-                async for chunk in answer.stream:
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            finally:
-                gone.remove_done_callback(hang_up)
-                gone.cancel()
-    except TimeoutError:
-        if not gone.done():
-            raise
-        return
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-_QUOTED = dict.fromkeys([*range(32), 127], " ") | {ord("\\"): "\\\\", ord('"'): '\\"'}
-
-
-def _warning(text: str) -> bytes:
-    """A Warning header value (RFC 7234, 5.5): code 299, no agent, quoted text without control characters."""
-    return f'299 - "{text.translate(_QUOTED)}"'.encode("utf-8")  # noqa: UP012
-
-
 async def create(options: Options) -> App:
     """Open the storage and make the server: bootstrap objects are in place when it returns.
 
@@ -381,7 +344,7 @@ async def create(options: Options) -> App:
     from apiserver.bootstrap import bootstrap
 
     audit = _audit_log(options)
-    store = await Store.open(options.database_url, watch_history=options.watch_history)
+    store = await Store.open(options.database_url, watch_history=options.watch_history, peers=options.peers)
     app = App(options, store)
     app.audit = audit
     await bootstrap(app)

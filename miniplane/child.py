@@ -14,6 +14,11 @@ import time
 GRACE = 1.0
 
 
+def follow_parent() -> None:
+    """End when the parent does. From now on standard input is nobody else's to read."""
+    threading.Thread(target=_follow_parent, name="follow-parent", daemon=True).start()
+
+
 def _follow_parent() -> None:
     while os.read(0, 1024):
         pass
@@ -24,7 +29,11 @@ def _follow_parent() -> None:
 
 def main() -> None:
     """Follow the parent, then run the command."""
-    threading.Thread(target=_follow_parent, name="follow-parent", daemon=True).start()
+    if sys.argv[1:] == ["worker"]:
+        from miniplane.workers import main as worker
+
+        sys.exit(worker())
+    follow_parent()
     from miniplane.cli import main as command
 
     sys.exit(command(sys.argv[1:]))

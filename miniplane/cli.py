@@ -33,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = arguments.run(arguments)
         return code
     except Refused as refused:
-        print(f"miniplane: {refused}", file=sys.stderr)
+        if str(refused):  # otherwise a process of ours has said it
+            print(f"miniplane: {refused}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -159,6 +160,13 @@ def _server_arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParse
     _limit_arguments(parser)
     _log_arguments(parser)
     group = parser.add_argument_group("what it serves")
+    group.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="API server processes on the same port and data, one for each core to use (default: 1)",
+    )
     group.add_argument("--kubernetes-version", default="1.36", metavar="1.N", help="1.25 to 1.37 (default: 1.36)")
     group.add_argument(
         "--service-cluster-ip-range",

@@ -135,7 +135,7 @@ class ControlPlane:
         files = kubeconfig.ensure_certificates(directory / "pki", names)
         options.tls_cert_file, options.tls_key_file = str(files.certificate), str(files.key)
         options.client_ca_file = str(files.ca)
-        sockets = listeners(options)
+        sockets = listeners(options)[0]
         self.port, self.url, self.ca = options.port, kubeconfig.url_of(options.bind, options.port), str(files.ca)
         self.kubeconfig = str(directory / "kubeconfig")
         kubeconfig.write(Path(self.kubeconfig), self.url, files.ca.read_bytes(), self.token)

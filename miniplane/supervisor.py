@@ -7,6 +7,7 @@ included, the child reads end-of-file and ends too (`miniplane.child`). On stand
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -19,16 +20,25 @@ STEADY = 60.0
 """Seconds after which a crash counts as the first again."""
 GRACE = 0.7
 """Seconds that children have to end by themselves."""
+REFUSED = 2
+"""The exit code of a command that says what is wrong with its arguments or surroundings."""
 
 Say = Callable[[str], None]
 
 
 class Child:
-    """One supervised process. `ready` is set by its ready line and cleared when it ends."""
+    """One supervised process. `ready` is set by its ready line and cleared when it ends; `refused` where it ends with
+    code 2 before it was ever ready: what it was told to do is wrong, and trying again would not help.
 
-    def __init__(self, name: str, command: Sequence[str], say: Say) -> None:
+    `orders` is a line for its standard input, `inherited` are descriptors that it gets.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], say: Say, orders: str = "", inherited: Sequence[int] = ()
+    ) -> None:
         self.name, self.command, self.say = name, list(command), say
-        self.ready = threading.Event()
+        self.orders, self.inherited = orders, inherited
+        self.ready, self.refused = threading.Event(), threading.Event()
         self.stopping = threading.Event()
         self.process: subprocess.Popen[str] | None = None
         self.delay = FIRST_DELAY
@@ -36,11 +46,16 @@ class Child:
         self.thread = threading.Thread(target=self._run, name=f"supervise-{name}", daemon=True)
 
     def _run(self) -> None:
+        began_well = False
         while not self.stopping.is_set():
             began = time.monotonic()
             code = self._run_once()
+            began_well |= self.ready.is_set()
             self.ready.clear()
             if self.stopping.is_set():
+                return
+            if code == REFUSED and self.orders and not began_well:
+                self.refused.set()
                 return
             if time.monotonic() - began > STEADY:
                 self.delay = FIRST_DELAY
@@ -54,9 +69,19 @@ class Child:
                 return 0
             # A session of its own: Ctrl-C reaches us alone, and we end the children in order.
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+                self.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+                pass_fds=self.inherited,
             )
+        assert self.process.stdin is not None
         assert self.process.stdout is not None
+        if self.orders:
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.write(self.orders + "\n")
+                self.process.stdin.flush()
         for line in self.process.stdout:
             if line.rstrip().endswith("ready"):
                 self.ready.set()
@@ -92,13 +117,14 @@ def _described(code: int) -> str:
 class Supervisor:
     """Several children, ended together."""
 
-    def __init__(self, say: Say) -> None:
-        self.say = say
+    def __init__(self, say: Say, grace: float = GRACE) -> None:
+        self.say, self.grace = say, grace
         self.children: list[Child] = []
 
-    def start(self, name: str, arguments: Sequence[str]) -> Child:
+    def start(self, name: str, arguments: Sequence[str], *, orders: str = "", inherited: Sequence[int] = ()) -> Child:
         """Run `miniplane ARGUMENTS` as a child."""
-        child = Child(name, [sys.executable, "-m", "miniplane.child", *arguments], self.say)
+        command = [sys.executable, "-m", "miniplane.child", *arguments]
+        child = Child(name, command, self.say, orders, inherited)
         self.children.append(child)
         child.thread.start()
         return child
@@ -111,9 +137,9 @@ class Supervisor:
                     return
 
     def stop(self) -> None:
-        """End every child within about GRACE seconds."""
+        """End every child within about the grace."""
         for child in self.children:
             child.terminate()
-        deadline = time.monotonic() + GRACE
+        deadline = time.monotonic() + self.grace
         for child in self.children:
             child.finish(deadline)

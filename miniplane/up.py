@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import gc
 import os
 import secrets
 import shutil
@@ -22,16 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from miniplane import kubeconfig, settings
+from miniplane import kubeconfig, serving, settings
 from miniplane.settings import Refused
 from miniplane.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    import asyncio
     import socket
 
     from apiserver.options import Options
-    from apiserver.server import App
 
 ELECTION = (
     "--leader-elect-lease-duration=4",
@@ -40,7 +37,6 @@ ELECTION = (
 )
 """Controllers that were killed leave a Lease behind; the next ones wait this long for it, not client-go's 15 s: our API
 server is on the same machine."""
-GC_THRESHOLDS = (50_000, 20, 100)
 
 
 @dataclass(slots=True)
@@ -48,7 +44,7 @@ class Installation:
     """Everything settled before the server is imported."""
 
     options: Options
-    sockets: list[socket.socket]
+    sockets: list[list[socket.socket]]
     directory: Path
     url: str
     ca: bytes
@@ -88,11 +84,12 @@ def _directory(arguments: Namespace) -> Iterator[Path]:
         os.close(held)
 
 
-def _listeners(options: Options) -> list[socket.socket]:
+def _listeners(options: Options, workers: int) -> list[list[socket.socket]]:
+    """The sockets of each worker."""
     from apiserver.main import listeners
 
     try:
-        return listeners(options)
+        return listeners(options, workers)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise Refused(f"{error.filename} is in use: say --port N, or --port 0 for any free one") from error
@@ -104,13 +101,15 @@ def _install(arguments: Namespace, directory: Path) -> Installation:
     from apiserver.auth.authentication import TokenEntry
 
     options = settings.options_of(arguments)
-    kept = "sqlite://" if arguments.ephemeral else ""
+    if settings.at_least_one("--workers", arguments.workers) > 1 and options.audit_log == "-":
+        raise Refused("--audit-log -: several workers write to a file only")
+    kept = "sqlite://" if arguments.ephemeral and arguments.workers == 1 else ""
     options.database_url = settings.database_url(arguments.database_url or kept, directory)
     token = settings.admin_token(options.tokens)
     if not options.tokens:
         token = kubeconfig.ensure_token(directory / "admin.token")
         options.tokens.append(TokenEntry(token, settings.ADMIN, "", (settings.MASTERS,)))
-    sockets = _listeners(options)
+    sockets = _listeners(options, arguments.workers)
     names = kubeconfig.server_names(options.bind, options.advertise_address, options.service_cidrs)
     certificates = kubeconfig.ensure_certificates(directory / "pki", names)
     options.tls_cert_file, options.tls_key_file = str(certificates.certificate), str(certificates.key)
@@ -164,7 +163,7 @@ def _serve(arguments: Namespace, start_children: Starter) -> int:
             installed = _install(arguments, directory)
             try:
                 start_children(arguments, installed, supervisor)
-                _run_loop(installed, supervisor, began)
+                _run(arguments, installed, supervisor, lambda: _announce(installed, supervisor, began))
             finally:
                 supervisor.stop()
     except KeyboardInterrupt:
@@ -172,85 +171,24 @@ def _serve(arguments: Namespace, start_children: Starter) -> int:
     return 0
 
 
+def _run(arguments: Namespace, installed: Installation, supervisor: Supervisor, ready: Callable[[], None]) -> None:
+    if arguments.workers == 1:
+        serving.run(installed.options, installed.sockets[0], ready, supervisor.stop)
+        return
+    from miniplane import workers
+
+    logs = (arguments.logging_format, arguments.v)
+    orders = workers.orders(installed.options, installed.sockets, installed.directory, logs)
+    workers.Workers(arguments.workers, say, installed.options.shutdown_delay).run(orders, ready, supervisor.stop)
+
+
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _run_loop(installed: Installation, supervisor: Supervisor, began: float) -> None:
-    import asyncio
-
-    import uvloop
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_until_stopped(installed, supervisor, began))
-
-
-async def _until_stopped(installed: Installation, supervisor: Supervisor, began: float) -> None:
-    import asyncio
-
-    from apiserver.main import serve, stop_on_signals
-
-    asked, stopping = asyncio.Event(), asyncio.Event()
-    stop_on_signals(asked)
-    announcing: list[asyncio.Task[None]] = []
-
-    def ready(app: App) -> None:
-        _settle_memory()
-        announcing.append(asyncio.create_task(_announce(installed, supervisor, began)))
-
-    server = asyncio.create_task(serve(installed.options, ready=ready, stopping=stopping, sockets=installed.sockets))
-    await asyncio.wait([server, asyncio.create_task(asked.wait())], return_when=asyncio.FIRST_COMPLETED)
-    await asyncio.to_thread(supervisor.stop)
-    stopping.set()
-    try:
-        await server
-    except Exception as error:
-        refusal = _refusal(error, installed.options)
-        if refusal is None:
-            raise
-        raise refusal from error
-
-
-def _refusal(error: Exception, options: Options) -> Refused | None:
-    """What a person can do about a server that does not start."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from apiserver.storage.migrate import NewerDatabase
-    from apiserver.storage.types import Unavailable
-
-    if isinstance(error, NewerDatabase):
-        return Refused(str(error))
-    if isinstance(error, SQLAlchemyError | Unavailable | ImportError):
-        reason = str(getattr(error, "orig", None) or error).strip().split("\n")[0]
-        return Refused(f"the database {_without_password(options.database_url)} cannot be used: {reason}")
-    if isinstance(error, OSError) and error.filename:
-        return Refused(f"{error.filename} cannot be opened: {error.strerror}")
-    return Refused(str(error)) if isinstance(error, ValueError) else None
-
-
-def _without_password(url: str) -> str:
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "given"
-
-
-def _settle_memory() -> None:
-    """Keep what was loaded out of garbage collection, and collect less often: requests leave few cycles, and walking a
-    cache of many thousand objects stalls every client."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
-
-
-async def _announce(installed: Installation, supervisor: Supervisor, began: float) -> None:
+def _announce(installed: Installation, supervisor: Supervisor, began: float) -> None:
     """Say where we are, and once everything answers the line that scripts wait for."""
-    import asyncio
-
-    await asyncio.to_thread(supervisor.wait_ready)
+    supervisor.wait_ready()
     if any(child.stopping.is_set() for child in supervisor.children):
         return
     options = installed.options

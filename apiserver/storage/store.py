@@ -15,6 +15,7 @@ from sqlalchemy.pool import StaticPool
 
 from apiserver.storage import log, migrate, tables
 from apiserver.storage.log import WatchHistory
+from apiserver.storage.peers import PeerGroup, Peers
 from apiserver.storage.tail import Tail
 from apiserver.storage.types import Claim, Compacted, Event, Key, Record, Unavailable, Write
 from apiserver.storage.watch import Hub, View, Watcher, transition
@@ -25,6 +26,7 @@ Answers = list[tuple[Any, Any]]
 Events = list[Event]
 Frames = list[bytes]
 Listeners = list[Callable[[Event], None]]
+Looks = list[asyncio.Future[None]]
 Names = list[str]
 Records = list[Record]
 Writes = list[Write]
@@ -50,7 +52,8 @@ def open_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reading = connection.get_execution_options().get("reading")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
 
@@ -119,32 +122,40 @@ class _Collection:
 class Store:
     """Reads are synchronous look-ups on the event loop; writes are awaited until they are committed."""
 
-    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, history: WatchHistory) -> None:
-        self.engine, self._loop = engine, loop
+    def __init__(
+        self, engine: Engine, loop: asyncio.AbstractEventLoop, history: WatchHistory, peers: Peers | None = None
+    ) -> None:
+        self.engine, self._loop, self._peers = engine, loop, peers
         self.hub = Hub()
         self._collections: dict[str, _Collection] = {}
         self._claims: dict[str, dict[str, Key]] = {}
         self.bounds = log.Bounds(history)
-        self.writer = Writer(engine, loop, self._deliver, self._replace, self.bounds)
+        self.writer = Writer(engine, loop, self._deliver, self._replace, self.bounds, peers)
         self._held: dict[Key, tuple[Claim, ...]] = {}
         self._baseline: dict[Key, tuple[Record, tuple[Claim, ...]]] | None = None
         self.closed = False
         self.listeners: dict[str, Listeners] = {}  # called for every change of a resource
-        self.shared = engine.dialect.name == "postgresql"
-        self._tail = Tail(engine, loop, self._wake) if self.shared else None
+        self.replicated = engine.dialect.name == "postgresql"
+        self._tail = Tail(engine, loop, self._wake) if self.replicated else None
         self._looking = self._look_again = False
+        self._looks: Looks = []
 
     @classmethod
-    async def open(cls, url: str, *, watch_history: WatchHistory | None = None) -> Store:
-        """Open (and create or migrate) a database and load it.
+    async def open(
+        cls, url: str, *, watch_history: WatchHistory | None = None, peers: PeerGroup | None = None
+    ) -> Store:
+        """Open (and create or migrate) a database and load it; `peers` share its SQLite file.
 
         Raises NewerDatabase, Unavailable for a damaged row, OSError / SQLAlchemyError where it cannot be opened.
         """
         sys.setswitchinterval(SWITCH_INTERVAL)
         engine = open_engine(url)
+        history, joined = watch_history or WatchHistory(), Peers(peers) if peers is not None else None
         try:
+            if joined is not None:
+                await asyncio.to_thread(joined.wait_for_first)
             await asyncio.to_thread(migrate.prepare, engine)
-            store = cls(engine, asyncio.get_running_loop(), watch_history or WatchHistory())
+            store = cls(engine, asyncio.get_running_loop(), history, joined)
             await asyncio.to_thread(store._load)
         except ValueError as error:
             engine.dispose()
@@ -155,11 +166,13 @@ class Store:
         store.writer.start()
         if store._tail is not None:
             store._tail.start()
+        if joined is not None:
+            joined.join(store.revision, store._loop, store._wake)
         return store
 
     def _load(self) -> None:
         with self.engine.connect() as connection:
-            if self.shared:
+            if self.replicated:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             self.writer.load(connection)
             self._load_bounds(connection)
@@ -207,6 +220,8 @@ class Store:
         if self._tail is not None:
             await asyncio.to_thread(self._tail.stop)
         await asyncio.to_thread(self.writer.stop)
+        if self._peers is not None:
+            self._peers.close(self._loop)
         self.engine.dispose()
 
     @property
@@ -266,9 +281,9 @@ class Store:
         self.writer.put(Group(writes, done))
         return await done
 
-    async def _in_writer(self, run: Callable[[Connection], Any]) -> Any:
+    async def _in_writer(self, run: Callable[[Connection], Any], *, reads: bool = True) -> Any:
         done: asyncio.Future[Any] = self._loop.create_future()
-        self.writer.put(Task(run, done))
+        self.writer.put(Task(run, done, reads))
         return await done
 
     def _deliver(self, events: Events, answers: Answers) -> None:
@@ -306,15 +321,29 @@ class Store:
         if claims:
             self._held[key] = claims
 
+    @property
+    def behind(self) -> bool:
+        """Whether another process has told of a commit that readers do not see yet. Replicas on PostgreSQL cannot
+        know that without asking the database."""
+        return self._peers is not None and self._peers.newest > self.hub.revision
+
     async def consistent(self) -> None:
-        """Make sure that reads see every commit, other processes' included."""
-        if self.shared:
+        """Make sure that reads see every commit, other processes' included. Raises Unavailable."""
+        if self.replicated:
             await self._in_writer(self._sync)
+        wanted = self._peers.newest if self._peers is not None else 0
+        while self.revision < wanted and not self.closed:
+            look: asyncio.Future[None] = self._loop.create_future()
+            self._looks.append(look)
+            self._wake()
+            await look
 
     def _wake(self) -> None:
         """Somebody has committed: look at the log. Who commits while we look is seen by one more look."""
         if self._looking:
             self._look_again = True
+            return
+        if self.closed:
             return
         self._looking, self._look_again = True, False
         done: asyncio.Future[None] = self._loop.create_future()
@@ -323,19 +352,25 @@ class Store:
 
     def _looked(self, done: asyncio.Future[None]) -> None:
         self._looking = False
-        failed = done.exception() is not None  # the tail comes back when it has reconnected
-        if self._look_again and not failed:
+        looks, self._looks = self._looks, []
+        error = done.exception()
+        for look in looks:
+            if not look.done():
+                look.set_exception(error) if error is not None else look.set_result(None)
+        if self._look_again and error is None:  # a tail that has lost the database comes back when it has reconnected
             self._wake()
 
     def _sync(self, connection: Connection) -> None:
         value = connection.execute(select(tables.revision.c.value)).scalar_one()
-        if value != self.writer.revision:
-            events = self.writer.lock(connection)  # no compaction comes between what is read
-            self._loop.call_soon_threadsafe(self._deliver, events, [])
+        if value == self.writer.revision:
+            return
+        # no compaction comes between what is read: SQLite shows one state, PostgreSQL's row is locked
+        events = self.writer.lock(connection) if self.replicated else self.writer.catch_up(connection, value)
+        self._loop.call_soon_threadsafe(self._deliver, events, [])
 
     async def lag(self, seconds: float) -> int | None:
         """How many revisions readers are behind the database; None where it does not say within `seconds`."""
-        if not self.shared:
+        if not self.replicated and self._peers is None:
             return self.writer.revision - self.revision
         position = select(tables.revision.c.value)
         try:
@@ -400,7 +435,7 @@ class Store:
     async def compact(self, revision: int | None = None) -> None:
         """Forget the log up to a revision (default: everything)."""
         cut = self.revision if revision is None else revision
-        await self._in_writer(lambda connection: self.writer.compact(connection, cut))
+        await self._in_writer(lambda connection: self.writer.compact(connection, cut), reads=False)
 
     def close_watches(self) -> None:
         """End every watch (their clients resume elsewhere)."""

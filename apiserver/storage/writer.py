@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from apiserver.storage import log, tables
 from apiserver.storage.bulk import insert_rows, placeholder
+from apiserver.storage.peers import Peers
 from apiserver.storage.types import Claim, ClaimTaken, Event, Exists, Key, Record, Stale, Unavailable, Write
 
 logger = logging.getLogger("miniplane.storage")
@@ -38,10 +40,11 @@ class Group:
 
 @dataclass(slots=True)
 class Task:
-    """Something to run in the writer thread between batches."""
+    """Something to run in the writer thread between batches; what only reads keeps nobody from writing."""
 
     run: Callable[[Connection], Any]
     done: asyncio.Future[Any]
+    reads: bool = True
 
 
 @dataclass(slots=True)
@@ -77,9 +80,10 @@ class Writer:
         deliver: Deliver,
         replace: Callable[[Picture], None],
         bounds: log.Bounds,
+        peers: Peers | None = None,
     ) -> None:
         self._engine, self._loop, self._deliver, self._bounds = engine, loop, deliver, bounds
-        self._replace = replace
+        self._replace, self._peers = replace, peers
         self.state: dict[Key, Record] = {}
         self.claims: dict[Claim, Key] = {}
         self.owned: dict[Key, tuple[Claim, ...]] = {}
@@ -142,6 +146,7 @@ class Writer:
                 return groups, tasks, True
 
     def _run_task(self, connection: Connection, task: Task) -> None:
+        connection.execution_options(reading=task.reads)
         try:
             result: Any = task.run(connection)
             connection.rollback()
@@ -151,17 +156,20 @@ class Writer:
         except Exception as error:
             self._rollback(connection, _Plan())
             result = error
+        connection.execution_options(reading=False)
         self._send([], [(task.done, result)])
 
     def _commit_groups(self, connection: Connection, groups: list[Group]) -> None:
         plan, answers = _Plan(), []
         foreign: list[Event] = []
         try:
-            foreign = self.lock(connection)
-            answers = [(group.done, self._plan_group(plan, group)) for group in groups]
-            if plan.events:
-                self._write(connection, plan)
-            connection.commit()
+            with self._turn():
+                foreign = self.lock(connection)
+                answers = [(group.done, self._plan_group(plan, group)) for group in groups]
+                if plan.events:
+                    self._write(connection, plan)
+                connection.commit()
+                self._publish()
         except (SQLAlchemyError, OSError) as error:
             self._rollback(connection, plan)
             self._failed(error)
@@ -183,6 +191,13 @@ class Writer:
                 self.batches[min((len(plan.events) - 1).bit_length(), len(self.batches) - 1)] += 1
                 self.writes += len(plan.events)
         self._send(foreign + (plan.events if self._committed(answers) else []), answers)
+
+    def _turn(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._peers is None else self._peers.turn()
+
+    def _publish(self) -> None:
+        if self._peers is not None:
+            self._peers.publish(self.revision)
 
     def _failed(self, error: BaseException) -> None:
         """Told once, not for every write: nobody is helped by a log that fills the disk as well."""
@@ -226,18 +241,35 @@ class Writer:
         if reached != until:
             self._read_anew(connection)
             return []
-        self._apply_foreign(found, *self.read_claims(connection))
+        self._apply_foreign(found, self._claims_of(connection, {event.record.key for event in found}))
         return found
 
-    def _apply_foreign(
-        self, events: list[Event], claims: dict[Claim, Key], owned: dict[Key, tuple[Claim, ...]]
-    ) -> None:
+    def _claims_of(self, connection: Connection, keys: set[Key]) -> dict[Key, tuple[Claim, ...]]:
+        """What these objects hold now."""
+        held: dict[Key, tuple[Claim, ...]] = {}
+        columns = (tables.claims.c.resource, tables.claims.c.namespace, tables.claims.c.name)
+        wanted = list(keys)
+        for start in range(0, len(wanted), CATCH_UP_PAGE):
+            some = tuple_(*columns).in_(wanted[start : start + CATCH_UP_PAGE])
+            for row in connection.execute(select(tables.claims).where(some)):
+                key = Key(row.resource, row.namespace, row.name)
+                held[key] = (*held.get(key, ()), Claim(row.space, row.value))
+        return held
+
+    def _apply_foreign(self, events: list[Event], held: dict[Key, tuple[Claim, ...]]) -> None:
         for event in events:
             key = event.record.key
-            if key in owned or key in self.owned:
-                event.claims = () if event.type == "DELETED" else owned.get(key, ())
+            if key in held or key in self.owned:
+                event.claims = () if event.type == "DELETED" else held.get(key, ())
+        gone = {event.record.key for event in events}
+        for key in gone & self.owned.keys():  # let go of everything first: what one leaves another may have taken
+            for claim in self.owned.pop(key):
+                del self.claims[claim]
+        for key, claims in held.items():
+            self.owned[key] = claims
+            self.claims.update(dict.fromkeys(claims, key))
+        for event in events:
             self._apply(event)
-        self.claims, self.owned = claims, owned
         if events:
             self._bounds.add(self.revision, len(events), log.sizes(events), int(time.time()))
 
@@ -403,13 +435,16 @@ class Writer:
 
     def compact(self, connection: Connection, cut: int) -> None:
         """Forget the log up to `cut`, in slices so that writers do not wait long."""
-        connection.execute(update(tables.revision).where(tables.revision.c.compacted < cut).values(compacted=cut))
-        connection.commit()
+        with self._turn():
+            connection.execute(update(tables.revision).where(tables.revision.c.compacted < cut).values(compacted=cut))
+            connection.commit()
         self.compacted = cut
         while True:
             oldest = select(tables.log.c.revision).where(tables.log.c.revision <= cut).limit(COMPACTION_SLICE)
-            result = connection.execute(delete(tables.log).where(tables.log.c.revision.in_(oldest.scalar_subquery())))
-            connection.commit()
+            gone = delete(tables.log).where(tables.log.c.revision.in_(oldest.scalar_subquery()))
+            with self._turn():
+                result = connection.execute(gone)
+                connection.commit()
             if result.rowcount < COMPACTION_SLICE:
                 return
 

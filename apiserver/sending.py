@@ -1,0 +1,78 @@
+"""An answer on its way to the client: headers, a body in slices, or a stream for as long as somebody reads it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from apiserver.exchange import Exchange
+from apiserver.request import Receive, Response, Send
+
+BUFFERED = 64 * 1024
+"""Bytes of an answer that a connection buffers without waiting for its client (asyncio's default)."""
+SLICE = 256 * 1024
+"""Bytes handed to TLS at a time: it encrypts what it gets in one go, and asks for a pause only between."""
+
+
+async def send_answer(answer: Response, exchange: Exchange, receive: Receive, send: Send) -> None:
+    head_only = exchange.scope["method"] == "HEAD"
+    headers = [
+        (b"audit-id", exchange.audit_id),
+        (b"content-type", answer.content_type.encode()),
+        (b"cache-control", b"no-cache, private"),
+        *answer.headers,
+    ]
+    headers += [(b"warning", _warning(text)) for text in dict.fromkeys(exchange.warnings)]
+    if answer.stream is not None:
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await _stream(answer, receive, send)
+        return
+    body = answer.body
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    if head_only or len(body) <= BUFFERED:
+        await send({"type": "http.response.body", "body": b"" if head_only else body})
+        return
+    view = memoryview(body)
+    for start in range(0, len(body), SLICE):
+        await send({"type": "http.response.body", "body": view[start : start + SLICE], "more_body": True})
+    # the end waits until the client has read the rest: until then the answer takes a seat
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _stream(answer: Response, receive: Receive, send: Send) -> None:
+    """An endless answer, until it ends or its client is gone: nothing else would tell an idle watch."""
+    assert answer.stream is not None
+    gone = asyncio.create_task(_disconnected(receive))
+    try:
+        async with asyncio.timeout(None) as connected:
+
+            def hang_up(_: object) -> None:
+                connected.reschedule(0)
+
+            gone.add_done_callback(hang_up)
+            try:
+                # the headers leave before the first event: clients wait for them (client-node)
+                await send({"type": "http.response.body", "body": b"", "more_body": True})
+                async for chunk in answer.stream:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            finally:
+                gone.remove_done_callback(hang_up)
+                gone.cancel()
+    except TimeoutError:
+        if not gone.done():
+            raise
+        return
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+_QUOTED = dict.fromkeys([*range(32), 127], " ") | {ord("\\"): "\\\\", ord('"'): '\\"'}
+
+
+def _warning(text: str) -> bytes:
+    """A Warning header value (RFC 7234, 5.5): code 299, no agent, quoted text without control characters."""
+    return f'299 - "{text.translate(_QUOTED)}"'.encode("utf-8")  # noqa: UP012

@@ -1,0 +1,47 @@
+"""`--workers 2` against one process: GET of one Service and LIST of the ClusterRoles, plain HTTP.
+
+The client runs on the same cores. With two cores it takes what it needs from the second worker; over TLS that would be
+half as much again as the server does, and the row would measure the client.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from benchmarks import load
+from benchmarks.measure import CONNECTIONS, Bench, Result, running
+
+GOAL = 1.6
+ROUNDS = 2
+PATHS = {
+    "GET": "/api/v1/namespaces/default/services/kubernetes",
+    "LIST": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+}
+
+
+async def measure(bench: Bench) -> list[Result]:
+    rates: dict[tuple[str, int], float] = {}
+    ports = {1: _free_port(), 2: _free_port()}
+    with (
+        running("--insecure-port", str(ports[1]), verb="apiserver"),
+        running("--insecure-port", str(ports[2]), "--workers", "2", verb="apiserver"),
+    ):
+        for _ in range(ROUNDS):  # by turns: machines have faster and slower minutes
+            for count, port in ports.items():
+                for name, path in PATHS.items():
+                    report = await bench.get(load.Target("127.0.0.1", port), path)
+                    rates[name, count] = max(rates.get((name, count), 0.0), report.rate)
+    return [_row(name, rates[name, 1], rates[name, 2]) for name in PATHS]
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        number: int = found.getsockname()[1]
+        return number
+
+
+def _row(name: str, one: float, two: float) -> Result:
+    times = two / one
+    shown = f"{two:,.0f}/s, one process {one:,.0f}/s"
+    name = f"{name} with two workers, {CONNECTIONS} connections"
+    return Result(name, f"{times:.2f} times one", shown, f">= {GOAL}", times >= GOAL)

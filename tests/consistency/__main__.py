@@ -1,0 +1,7 @@
+"""`python -m tests.consistency`."""
+
+import sys
+
+from tests.consistency.run import main
+
+sys.exit(main())
