@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from miniplane.parent import follow_parent
 from miniplane.settings import Refused
 from miniplane.supervisor import Child, Supervisor
 
@@ -117,8 +118,6 @@ def main() -> int:
         if not chunk:
             return 1
         given += chunk
-    from miniplane.child import follow_parent
-
     found: Orders = pickle.loads(base64.b64decode(given))
     follow_parent()
     from apiserver.logs import configure

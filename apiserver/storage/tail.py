@@ -35,15 +35,17 @@ class Tail:
         self._thread.join(2 * LOOK_SECONDS)
 
     def _run(self) -> None:
+        import psycopg
+
         while not self._stopping.is_set():
             try:
                 self._listen()
-            except (SQLAlchemyError, OSError) as error:
+            except (SQLAlchemyError, OSError, psycopg.Error) as error:  # the pool hands on the driver's own errors
                 logger.warning("not listening to the database: %s", str(error).split("\n")[0])
                 self._stopping.wait(RETRY_SECONDS)
 
     def _listen(self) -> None:
-        """Until told to stop. Raises SQLAlchemyError or OSError where the connection breaks."""
+        """Until told to stop. Raises SQLAlchemyError, OSError or psycopg.Error where the connection breaks."""
         import psycopg
 
         held = self._engine.raw_connection()
@@ -57,8 +59,6 @@ class Tail:
             while not self._stopping.is_set():
                 if any(True for _ in connection.notifies(timeout=LOOK_SECONDS, stop_after=1)):
                     self._call()
-        except psycopg.Error as error:
-            raise OSError(str(error)) from error
         finally:
             connection.close()
 

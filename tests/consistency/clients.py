@@ -26,6 +26,12 @@ Object = dict[str, Any]
 class Endpoints:
     """Where the servers are; a session for each."""
 
+    def only(self, url: str) -> Endpoints:
+        """The same with one server alone."""
+        found = Endpoints([url], "")
+        found._session = self._session
+        return found
+
     def __init__(self, urls: list[str], token: str) -> None:
         self.urls, self._headers = urls, {"Authorization": f"Bearer {token}"}
         self._session: aiohttp.ClientSession | None = None
@@ -157,10 +163,12 @@ def seen(event: Object) -> Seen:
 class Observer:
     """A watch that goes on elsewhere from where it was cut."""
 
-    def __init__(self, endpoints: Endpoints, seed: str, path: str, since: int) -> None:
-        self.endpoints, self.chance, self.path = endpoints, random.Random(seed), path
+    def __init__(self, endpoints: Endpoints, seed: str, path: str, since: int, lifetime: int = 0) -> None:
+        """`lifetime`: seconds of one connection, 0 for a few at random."""
+        self.endpoints, self.chance, self.path, self.lifetime = endpoints, random.Random(seed), path, lifetime
         self.watched = Watched(since, since)
         self.gone = 0
+        self.following = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -170,13 +178,14 @@ class Observer:
             await asyncio.sleep(0.02)
 
     async def follow(self) -> None:
-        seconds = self.chance.randrange(1, 6)
+        seconds = self.lifetime or self.chance.randrange(1, 6)
         query = f"watch=1&allowWatchBookmarks=true&timeoutSeconds={seconds}&resourceVersion={self.watched.until}"
         path, patience = f"{self.path}?labelSelector={LABEL}&{query}", aiohttp.ClientTimeout(total=seconds + 10)
         async with self.endpoints.request(self.chance, "GET", path, timeout=patience) as answer:
             if answer.status != 200:
                 await asyncio.sleep(0.05)
                 return
+            self.following.set()
             async for line in answer.content:
                 event = json.loads(line)
                 if event["type"] == "ERROR":

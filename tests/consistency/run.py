@@ -71,6 +71,7 @@ async def _examine(cluster: Cluster, endpoints: Endpoints, seconds: float, seed:
     await cluster.heal()
     await asyncio.gather(*working)
     await _settle(endpoints, observers, outcome)
+    await _hear(endpoints, outcome)
     for task in watching:
         task.cancel()
     for path in (CONFIGMAPS, SERVICES):
@@ -101,6 +102,27 @@ async def _settle(endpoints: Endpoints, observers: list[Observer], outcome: Outc
                     outcome.faults.append(f"a watch of {path} stopped at {observer.watched.until}, before {version}")
     if any(observer.gone for observer in observers):
         outcome.faults.append("a watch was told that its past is gone, though the log reaches back that far")
+
+
+async def _hear(endpoints: Endpoints, outcome: Outcome) -> None:
+    """Once all is well, a watch that is quiet at any server hears of a write to any other, by itself."""
+    since = await _revision(endpoints)
+    quiet = [Observer(endpoints.only(url), "", CONFIGMAPS, since, lifetime=int(SETTLE)) for url in endpoints.urls]
+    watching = [asyncio.create_task(observer.run()) for observer in quiet]
+    try:
+        async with asyncio.timeout(SETTLE):
+            await asyncio.gather(*(observer.following.wait() for observer in quiet))
+            for url in endpoints.urls:
+                writer = Client(endpoints.only(url), f"hear{url}", outcome.operations)
+                await writer.patch(CONFIGMAPS, "configmaps-last")
+                version = outcome.operations[-1].version
+                await asyncio.gather(*(observer.reach(version, lambda: False) for observer in quiet))
+    except TimeoutError:
+        deaf = [url for url, observer in zip(endpoints.urls, quiet, strict=True) if not observer.watched.events]
+        outcome.faults.append(f"watches at {deaf} do not hear of other servers' writes")
+    finally:
+        for task in watching:
+            task.cancel()
 
 
 async def _revision(endpoints: Endpoints) -> int:

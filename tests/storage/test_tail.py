@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 
+import psycopg
+import pytest
 from sqlalchemy import create_engine, text
 
 from apiserver.storage.store import Store
@@ -46,5 +49,36 @@ async def test_a_lost_connection_is_made_again_and_nothing_is_missed(new_databas
                 frames += await watcher.next()
     finally:
         engine.dispose()
+        await one.close()
+        await other.close()
+
+
+async def test_a_database_that_is_away_for_a_while_is_listened_to_again(
+    new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = new_database()
+    one, other = await Store.open(url), await Store.open(url)
+    refused, connect = threading.Event(), one.engine.raw_connection
+
+    def refuse() -> object:
+        if refused.is_set():
+            return connect()
+        refused.set()
+        raise psycopg.OperationalError("connection refused")
+
+    try:
+        watcher = await one.watch(RESOURCE, "", one.revision, LabelView())
+        monkeypatch.setattr(one.engine, "raw_connection", refuse)
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(
+                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN miniplane'")
+            )
+        engine.dispose()
+        assert await asyncio.to_thread(refused.wait, 30)
+        await other.submit([make_write("after")])
+        async with asyncio.timeout(30):
+            assert len(await watcher.next()) == 1
+    finally:
         await one.close()
         await other.close()
