@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import StaticPool
 
 from apiserver.storage import log, migrate, tables
+from apiserver.storage.collection import Collection, differences, first_previous
 from apiserver.storage.log import WatchHistory
 from apiserver.storage.peers import PeerGroup, Peers
 from apiserver.storage.tail import Tail
@@ -58,67 +58,6 @@ def open_engine(url: str) -> Engine:
     return engine
 
 
-class _Collection:
-    """The current objects of one resource, in storage order ("namespace/name" by bytes), with a label index."""
-
-    def __init__(self) -> None:
-        self.records: dict[tuple[str, str], Record] = {}
-        self.order: list[tuple[str, tuple[str, str]]] = []
-        self.sorted = True
-        self.labels: dict[tuple[str, str], dict[tuple[str, str], None]] = {}
-        self.changed = 0
-
-    def put(self, record: Record, previous: Record | None) -> None:
-        at = (record.key.namespace, record.key.name)
-        if at not in self.records:
-            entry = (f"{at[0]}/{at[1]}", at)
-            if self.sorted:
-                insort(self.order, entry)
-            else:
-                self.order.append(entry)
-        self.records[at] = record
-        if previous is None or previous.labels != record.labels:
-            self._unlabel(previous, at)
-            for pair in record.labels.items():
-                self.labels.setdefault(pair, {})[at] = None
-        self.changed = record.revision
-
-    def remove(self, record: Record, previous: Record | None) -> None:
-        at = (record.key.namespace, record.key.name)
-        self._unlabel(previous, at)
-        if self.records.pop(at, None) is not None:
-            self._sort()
-            entry = (f"{at[0]}/{at[1]}", at)
-            index = bisect_left(self.order, entry)
-            del self.order[index]
-        self.changed = record.revision
-
-    def _unlabel(self, previous: Record | None, at: tuple[str, str]) -> None:
-        for pair in previous.labels.items() if previous is not None else ():
-            holders = self.labels.get(pair)
-            if holders is not None:
-                holders.pop(at, None)
-                if not holders:
-                    del self.labels[pair]
-
-    def _sort(self) -> None:
-        if not self.sorted:
-            self.order.sort()
-            self.sorted = True
-
-    def list(self, namespace: str, label: tuple[str, str] | None) -> list[Record]:
-        records = self.records
-        if label is not None:
-            found = [at for at in self.labels.get(label, ()) if namespace in ("", at[0])]
-            return [records[at] for at in sorted(found, key=lambda at: f"{at[0]}/{at[1]}")]
-        self._sort()
-        if not namespace:
-            return [records[at] for _, at in self.order]
-        low = bisect_left(self.order, (f"{namespace}/",))
-        high = bisect_left(self.order, (f"{namespace}0",))  # "0" follows "/"
-        return [records[at] for _, at in self.order[low:high]]
-
-
 class Store:
     """Reads are synchronous look-ups on the event loop; writes are awaited until they are committed."""
 
@@ -127,7 +66,7 @@ class Store:
     ) -> None:
         self.engine, self._loop, self._peers = engine, loop, peers
         self.hub = Hub()
-        self._collections: dict[str, _Collection] = {}
+        self._collections: dict[str, Collection] = {}
         self._claims: dict[str, dict[str, Key]] = {}
         self.bounds = log.Bounds(history)
         self.writer = Writer(engine, loop, self._deliver, self._replace, self.bounds, peers)
@@ -198,7 +137,7 @@ class Store:
         for resource in before.keys() | self._collections.keys():
             self._collection(resource).changed = picture.revision
             for listener in list(self.listeners.get(resource, ())):
-                for change in _differences(before.get(resource), self._collection(resource), picture.revision):
+                for change in differences(before.get(resource), self._collection(resource), picture.revision):
                     listener(change)
 
     def _load_bounds(self, connection: Connection) -> None:
@@ -234,10 +173,10 @@ class Store:
         """Watches and lists from before this revision are refused."""
         return self.writer.compacted
 
-    def _collection(self, resource: str) -> _Collection:
+    def _collection(self, resource: str) -> Collection:
         found = self._collections.get(resource)
         if found is None:
-            found = self._collections[resource] = _Collection()
+            found = self._collections[resource] = Collection()
         return found
 
     def get(self, key: Key) -> Record | None:
@@ -420,9 +359,9 @@ class Store:
         since = revision
         while since < self.hub.ring_start:
             page, since = await self._in_writer(partial(self._page, since=since))
-            _first_previous(page, before)
+            first_previous(page, before)
         now = {record.key: record for record in self.list(resource, namespace)}
-        _first_previous((change for change in self.hub.ring if change.revision > since), before)
+        first_previous((change for change in self.hub.ring if change.revision > since), before)
         for key, record in before.items():
             if key.resource != resource or namespace not in ("", key.namespace):
                 continue
@@ -468,21 +407,3 @@ def _rewrite(record: Record, kind: Any, expected: int, claims: tuple[Claim, ...]
     end = record.version_at + len(str(record.revision))
     template = (record.data[: record.version_at], record.data[end:])
     return Write(record.key, kind, expected, template, record.uid, record.labels, claims)
-
-
-def _differences(before: _Collection | None, now: _Collection, revision: int) -> Iterator[Event]:
-    """What has come, changed and gone between two states of one resource."""
-    old = before.records if before is not None else {}
-    for at, record in now.records.items():
-        previous = old.get(at)
-        if previous is None or previous.revision != record.revision:
-            yield Event("MODIFIED" if previous else "ADDED", record.revision, record, previous)
-    for at, record in old.items():
-        if at not in now.records:
-            yield Event("DELETED", revision, record.reversioned(revision), record)
-
-
-def _first_previous(events: Any, before: dict[Key, Record | None]) -> None:
-    """For each key, what it was before the first of the events."""
-    for change in events:
-        before.setdefault(change.record.key, change.previous)
