@@ -116,7 +116,7 @@ class Store:
             self.writer.load(connection)
             self._load_bounds(connection)
             connection.rollback()
-        self._show(Picture(self.writer.state, self.writer.owned, self.writer.revision))
+        self._show(Picture(self.writer.state, self.writer.claims.owned, self.writer.revision))
 
     def _show(self, picture: Picture) -> None:
         """Fill the empty cache."""

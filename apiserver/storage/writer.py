@@ -13,14 +13,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select, text, tuple_, update
+from sqlalchemy import Connection, Engine, delete, select, text, tuple_, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from apiserver.storage import log, tables
 from apiserver.storage.bulk import insert_rows, placeholder
+from apiserver.storage.claims import Claims, Plan
 from apiserver.storage.peers import Peers
 from apiserver.storage.types import Claim, ClaimTaken, Event, Exists, Key, Record, Stale, Unavailable, Write
 
@@ -45,17 +46,6 @@ class Task:
     run: Callable[[Connection], Any]
     done: asyncio.Future[Any]
     reads: bool = True
-
-
-@dataclass(slots=True)
-class _Plan:
-    """What a batch does, and how to take it back."""
-
-    events: list[Event] = field(default_factory=list)
-    undo: list[Callable[[], None]] = field(default_factory=list)
-    claimed: list[tuple[Claim, Key]] = field(default_factory=list)
-    released: list[Claim] = field(default_factory=list)
-    holders: set[Key] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -85,8 +75,7 @@ class Writer:
         self._engine, self._loop, self._deliver, self._bounds = engine, loop, deliver, bounds
         self._replace, self._peers = replace, peers
         self.state: dict[Key, Record] = {}
-        self.claims: dict[Claim, Key] = {}
-        self.owned: dict[Key, tuple[Claim, ...]] = {}
+        self.claims = Claims()
         self.revision = self.compacted = 0
         self._queue: queue.SimpleQueue[Group | Task | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="storage-writer", daemon=True)
@@ -151,16 +140,16 @@ class Writer:
             result: Any = task.run(connection)
             connection.rollback()
         except (SQLAlchemyError, OSError) as error:
-            self._rollback(connection, _Plan())
+            self._rollback(connection, Plan())
             result = Unavailable(f"the database refused the read: {reason(error)}")
         except Exception as error:
-            self._rollback(connection, _Plan())
+            self._rollback(connection, Plan())
             result = error
         connection.execution_options(reading=False)
         self._send([], [(task.done, result)])
 
     def _commit_groups(self, connection: Connection, groups: list[Group]) -> None:
-        plan, answers = _Plan(), []
+        plan, answers = Plan(), []
         foreign: list[Event] = []
         try:
             with self._turn():
@@ -210,7 +199,7 @@ class Writer:
     def _committed(answers: list[tuple[Any, Any]]) -> bool:
         return not all(isinstance(result, Unavailable) for _, result in answers)
 
-    def _rollback(self, connection: Connection, plan: _Plan) -> None:
+    def _rollback(self, connection: Connection, plan: Plan) -> None:
         for step in reversed(plan.undo):
             step()
         try:
@@ -241,43 +230,19 @@ class Writer:
         if reached != until:
             self._read_anew(connection)
             return []
-        self._apply_foreign(found, self._claims_of(connection, {event.record.key for event in found}))
-        return found
-
-    def _claims_of(self, connection: Connection, keys: set[Key]) -> dict[Key, tuple[Claim, ...]]:
-        """What these objects hold now."""
-        held: dict[Key, tuple[Claim, ...]] = {}
-        columns = (tables.claims.c.resource, tables.claims.c.namespace, tables.claims.c.name)
-        wanted = list(keys)
-        for start in range(0, len(wanted), CATCH_UP_PAGE):
-            some = tuple_(*columns).in_(wanted[start : start + CATCH_UP_PAGE])
-            for row in connection.execute(select(tables.claims).where(some)):
-                key = Key(row.resource, row.namespace, row.name)
-                held[key] = (*held.get(key, ()), Claim(row.space, row.value))
-        return held
-
-    def _apply_foreign(self, events: list[Event], held: dict[Key, tuple[Claim, ...]]) -> None:
-        for event in events:
-            key = event.record.key
-            if key in held or key in self.owned:
-                event.claims = () if event.type == "DELETED" else held.get(key, ())
-        gone = {event.record.key for event in events}
-        for key in gone & self.owned.keys():  # let go of everything first: what one leaves another may have taken
-            for claim in self.owned.pop(key):
-                del self.claims[claim]
-        for key, claims in held.items():
-            self.owned[key] = claims
-            self.claims.update(dict.fromkeys(claims, key))
-        for event in events:
+        held = Claims.of(connection, {event.record.key for event in found})
+        self.claims.take_over(found, held)
+        for event in found:
             self._apply(event)
-        if events:
-            self._bounds.add(self.revision, len(events), log.sizes(events), int(time.time()))
+        if found:
+            self._bounds.add(self.revision, len(found), log.sizes(found), int(time.time()))
+        return found
 
     def _read_anew(self, connection: Connection) -> None:
         """Take the database as it is now; the loop is told with what came before it."""
         logger.warning("the log does not reach back to revision %d: everything is read anew", self.revision)
         self.load(connection)
-        picture = Picture(dict(self.state), dict(self.owned), self.revision)
+        picture = Picture(dict(self.state), dict(self.claims.owned), self.revision)
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._replace, picture)
 
@@ -286,7 +251,7 @@ class Writer:
         columns = (tables.revision.c.value, tables.revision.c.compacted)
         value, compacted = connection.execute(select(*columns)).one()
         records = [log.record_of(row) for row in connection.execute(select(tables.objects))]
-        self.claims, self.owned = self.read_claims(connection)
+        self.claims.load(connection)
         self.state = {record.key: record for record in records}
         self.revision, self.compacted = value, compacted
 
@@ -297,24 +262,13 @@ class Writer:
             self.state[event.record.key] = event.record
         self.revision = event.revision
 
-    @staticmethod
-    def read_claims(connection: Connection) -> tuple[dict[Claim, Key], dict[Key, tuple[Claim, ...]]]:
-        """Every claim: by what is claimed, and by who holds it."""
-        claims: dict[Claim, Key] = {}
-        owned: dict[Key, tuple[Claim, ...]] = {}
-        for row in connection.execute(select(tables.claims)):
-            claim, key = Claim(row.space, row.value), Key(row.resource, row.namespace, row.name)
-            claims[claim] = key
-            owned[key] = (*owned.get(key, ()), claim)
-        return claims, owned
-
-    def _plan_group(self, plan: _Plan, group: Group) -> Any:
+    def _plan_group(self, plan: Plan, group: Group) -> Any:
         """Check and apply one group in memory: its records, or the exception that refuses it."""
         events, undo = len(plan.events), len(plan.undo)
         claimed, released = len(plan.claimed), len(plan.released)
         try:
             if len(group.writes) > 1:
-                self._release(plan, group.writes)
+                self.claims.release(plan, group.writes)
             return [self._plan_write(plan, write) for write in group.writes]
         except (Exists, Stale, ClaimTaken) as refusal:
             for step in reversed(plan.undo[undo:]):
@@ -322,14 +276,14 @@ class Writer:
             del plan.events[events:], plan.undo[undo:], plan.claimed[claimed:], plan.released[released:]
             return refusal
 
-    def _plan_write(self, plan: _Plan, write: Write) -> Record:
+    def _plan_write(self, plan: Plan, write: Write) -> Record:
         key = write.key
         current = self.state.get(key)
         if write.expected == 0 and current is not None:
             raise Exists(key)
         if write.expected != 0 and (current is None or current.revision != write.expected):
             raise Stale(key, current)
-        claims = self._plan_claims(plan, write)
+        claims = self.claims.plan(plan, write)
         before = self.revision
         plan.undo.append(lambda: self._restore(key, current, before))
         self.revision += 1
@@ -350,55 +304,7 @@ class Writer:
         else:
             self.state[key] = record
 
-    def _release(self, plan: _Plan, writes: Sequence[Write]) -> None:
-        """What the writes of a group let go of is free for the others of the group, whatever their order."""
-        for write in writes:
-            held = self.owned.get(write.key)
-            if held and write.claims is not None:
-                kept = tuple(claim for claim in held if claim in write.claims)
-                self._hold(plan, write.key, kept)
-
-    def _plan_claims(self, plan: _Plan, write: Write) -> tuple[Claim, ...] | None:
-        """Take and release; what the object holds then, None where nothing changes. Raises ClaimTaken."""
-        if write.claims is None:
-            return None
-        key = write.key
-        if not write.claims and key not in self.owned and key not in plan.holders:
-            return None
-        for claim in write.claims:
-            holder = self.claims.get(claim)
-            if holder is not None and holder != key:
-                raise ClaimTaken(key, claim)
-        self._hold(plan, key, tuple(dict.fromkeys(write.claims)))
-        return self.owned.get(key, ())
-
-    def _hold(self, plan: _Plan, key: Key, wanted: tuple[Claim, ...]) -> None:
-        held = self.owned.get(key, ())
-        plan.holders.add(key)
-        plan.undo.append(lambda: self._restore_claims(key, held))
-        for claim in held:
-            if claim not in wanted:
-                del self.claims[claim]
-                plan.released.append(claim)
-        for claim in wanted:
-            if claim not in held:
-                self.claims[claim] = key
-                plan.claimed.append((claim, key))
-        if wanted:
-            self.owned[key] = wanted
-        else:
-            self.owned.pop(key, None)
-
-    def _restore_claims(self, key: Key, held: tuple[Claim, ...]) -> None:
-        for claim in self.owned.pop(key, ()):
-            if claim not in held:
-                self.claims.pop(claim, None)
-        for claim in held:
-            self.claims[claim] = key
-        if held:
-            self.owned[key] = held
-
-    def _write(self, connection: Connection, plan: _Plan) -> None:
+    def _write(self, connection: Connection, plan: Plan) -> None:
         now = int(time.time())
         insert_rows(connection, tables.log, [log.log_row(event, now) for event in plan.events])
         last = {event.record.key: event for event in plan.events}
@@ -408,18 +314,10 @@ class Writer:
         if gone:
             columns = (tables.objects.c.resource, tables.objects.c.namespace, tables.objects.c.name)
             connection.execute(delete(tables.objects).where(tuple_(*columns).in_(gone)))
-        self._write_claims(connection, plan)
+        self.claims.write(connection, plan)
         connection.exec_driver_sql(self._move_position, (self.revision,))
         if self._postgresql:
             connection.execute(text("SELECT pg_notify('miniplane', '')"))
-
-    def _write_claims(self, connection: Connection, plan: _Plan) -> None:
-        table = tables.claims
-        for claim in plan.released:
-            connection.execute(delete(table).where(table.c.space == claim.space, table.c.value == claim.value))
-        final = {claim: key for claim, key in plan.claimed if self.claims.get(claim) == key}
-        for claim, key in final.items():
-            connection.execute(insert(table).values(space=claim.space, value=claim.value, **key._asdict()))
 
     def _send(self, events: list[Event], answers: list[tuple[Any, Any]]) -> None:
         if not self._loop.is_closed():
