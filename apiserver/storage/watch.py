@@ -45,7 +45,7 @@ class Watcher:
 
     def __init__(self, hub: Hub, scope: tuple[str, str], view: View) -> None:
         self._hub, self._scope, self._view = hub, scope, view
-        self._queue: deque[bytes] = deque()
+        self._queue: list[bytes] = []
         self._size = self._backlog = 0
         self._delivered = hub.revision
         self._waiter: asyncio.Future[None] | None = None
@@ -75,7 +75,7 @@ class Watcher:
     def prepend(self, frames: list[bytes]) -> None:
         """Put older frames before what waits. They do not count as falling behind: the log bounds them, and a client
         that was cut off because of them would come back for the same ones."""
-        self._queue.extendleft(reversed(frames))
+        self._queue[:0] = frames
         self._backlog += len(frames)
 
     def delivered(self, revision: int) -> None:
@@ -102,8 +102,7 @@ class Watcher:
                 await self._waiter
             finally:
                 self._waiter = None
-        frames = list(self._queue)
-        self._queue.clear()
+        frames, self._queue = self._queue, []
         self._size = self._backlog = 0
         self._delivered = self._hub.revision
         return frames
