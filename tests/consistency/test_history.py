@@ -44,6 +44,7 @@ def changed(operation: Operation, **fields: Any) -> list[Operation]:
 @pytest.mark.parametrize(
     ("operations", "watches", "expected"),
     [
+        (changed(UPDATED, content="one"), [], "was sent 'two'"),
         (changed(UPDATED, version=5), [], "two writes at 5"),
         (changed(UPDATED, version=4, condition=0), [], "after 5 was answered"),
         (changed(READ, content="three"), [], "read at 8 as 'three'"),
