@@ -245,7 +245,7 @@ def _log_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _plane_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what runs beside it")
-    group.add_argument("--nodes", type=int, default=2, metavar="N", help="simulated nodes (default: 2; 0: none)")
+    group.add_argument("--nodes", type=int, default=2, metavar="N", help="simulated nodes, at most 254 (default: 2)")
     group.add_argument("--no-controllers", action="store_true", help="no endpoints and other controllers")
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from miniplane import kubeconfig, serving, settings
+from miniplane.agents.kubelet import MOST_NODES
 from miniplane.settings import Refused
 from miniplane.supervisor import Supervisor
 
@@ -139,8 +140,8 @@ Starter = Callable[[Namespace, Installation, Supervisor], None]
 
 
 def _start_children(arguments: Namespace, installed: Installation, supervisor: Supervisor) -> None:
-    if arguments.nodes < 0:
-        raise Refused(f"--nodes {arguments.nodes}: want 0 or more")
+    if not 0 <= arguments.nodes <= MOST_NODES:
+        raise Refused(f"--nodes {arguments.nodes}: want 0 to {MOST_NODES}")
     if not arguments.no_controllers:
         path = installed.component_kubeconfig("kube-controller-manager")
         signing = settings.signing_authority(installed.directory / "pki")

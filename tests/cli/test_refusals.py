@@ -38,6 +38,7 @@ def refused(*arguments: str) -> str:
         (("--client-ca-file", "pyproject.toml"), "want certificates in PEM form"),
         (("--watch-history", "1 parsec"), "--watch-history"),
         (("--nodes", "-1"), "--nodes -1"),
+        (("--nodes", "255"), "--nodes 255: want 0 to 254"),
         (("--admission", "Nonsense"), "Nonsense"),
     ],
 )

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from miniplane.agents.kubelet import MOST_NODES
 from miniplane.agents.kubelet.agent import Agent
 from miniplane.agents.kubelet.binding import Scheduler
 from miniplane.agents.kubelet.nodes import LEASE_NAMESPACE, LEASE_SECONDS, VERSION, SimulatedNode
@@ -236,12 +237,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--max-pods", type=int, default=110, metavar="N", help="pods on each node (default: 110)")
     families = {"IPv4": ("IPv4",), "IPv6": ("IPv6",), "IPv4,IPv6": ("IPv4", "IPv6"), "IPv6,IPv4": ("IPv6", "IPv4")}
     parser.add_argument(
-        "--ip-families", choices=list(families), default="IPv4", help="of nodes and pods, in this order (default: IPv4)"
+        "--ip-families",
+        choices=list(families),
+        default="IPv4",
+        metavar="FAMILY[,FAMILY]",
+        help="of nodes and pods, in this order: IPv4 (the default), IPv6, or both",
     )
     parser.add_argument("--verbose", action="store_true", help="log what goes wrong and is tried again")
     arguments = parser.parse_args(argv)
-    if not 0 <= arguments.nodes <= 254:
-        parser.error("--nodes: want 0 to 254")
+    if not 0 <= arguments.nodes <= MOST_NODES:
+        parser.error(f"--nodes: want 0 to {MOST_NODES}")
     logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.WARNING, format="%(name)s: %(message)s")
     chosen = families[arguments.ip_families]
     nodes = [SimulatedNode(number, arguments.max_pods, chosen) for number in range(1, arguments.nodes + 1)]
