@@ -10,6 +10,7 @@ from typing import Any
 from controllers import ownership, pods, statefulset, workpods
 from controllers.controller import Controller, Loop, own_key
 from controllers.ownership import BY_CONTROLLER, BY_NAMESPACE
+from controllers.podtemplate import template_hash
 from miniplane.client.api import Object
 from miniplane.client.resources import CONTROLLER_REVISIONS, DAEMON_SETS, NODES, PODS
 
@@ -219,7 +220,8 @@ async def reconcile(loop: Loop, key: str) -> float | None:
     if owner is None:
         return None
     found = await ownership.claim(loop, DAEMON_SETS, owner, PODS, ownership.selector_of(owner))
-    revision = await statefulset.current_revision(loop, DAEMON_SETS, owner)
+    code = template_hash(owner["spec"]["template"], (owner.get("status") or {}).get("collisionCount"))
+    revision = await statefulset.current_revision(loop, DAEMON_SETS, owner, REVISION_HASH, code)
     code = pods.labels_of(revision).get(REVISION_HASH, "")
     nodes = list(loop[NODES].store.objects.values())
     if not pods.is_terminating(owner):

@@ -26,6 +26,13 @@ def fnv128a(text: str) -> bytes:
     return value.to_bytes(16, "big")
 
 
+def fnv32(data: bytes) -> int:
+    value = FNV32_OFFSET
+    for byte in data:
+        value = ((value * FNV32_PRIME) & 0xFFFFFFFF) ^ byte
+    return value
+
+
 def fnv32a(data: bytes) -> int:
     value = FNV32_OFFSET
     for byte in data:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import orjson
 
-from controllers import ownership, pods, workpods
+from controllers import ownership, pods, statefulclaims, workpods
 from controllers.controller import Controller, Loop, own_key
-from controllers.godump import safe_encode
+from controllers.godump import fnv32, safe_encode
 from controllers.ownership import BY_CONTROLLER, BY_NAMESPACE
 from miniplane.apimachinery.status import StatusError
 from miniplane.client.api import Object
 from miniplane.client.resources import CONTROLLER_REVISIONS, PODS, STATEFUL_SETS, VOLUME_CLAIMS
 
-REVISION_HASH = "controller-revision-hash"
+REVISION_HASH, HISTORY_HASH = "controller-revision-hash", "controller.kubernetes.io/hash"
+LONGEST_PREFIX = 223
+GO_ESCAPES = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
 POD_NAME, POD_INDEX = "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"
 
 
@@ -42,15 +43,17 @@ def revision_data(template: Object) -> Object:
     return {"spec": {"template": {**template, "$patch": "replace"}}}
 
 
-def revision_name(owner: Object, data: Object, collisions: int) -> tuple[str, str]:
-    """(name, hash) of the revision of this data."""
-    text = orjson.dumps(data, option=orjson.OPT_SORT_KEYS) + str(collisions).encode()
-    code = safe_encode(str(int.from_bytes(hashlib.sha256(text).digest()[:4], "big")))
-    return f"{owner['metadata']['name']}-{code}", code
+def revision_hash(data: Object, collisions: int) -> str:
+    """The hash that names the revision of this data: of its text as Go writes it (`HashControllerRevision`)."""
+    text = orjson.dumps(data, option=orjson.OPT_SORT_KEYS)
+    for plain, escaped in GO_ESCAPES:
+        text = text.replace(plain, escaped)
+    return safe_encode(str(fnv32(text + str(collisions).encode())))
 
 
-async def current_revision(loop: Loop, resource: Any, owner: Object) -> Object:
-    """The ControllerRevision of the owner's template, created or renumbered where needed."""
+async def current_revision(loop: Loop, resource: Any, owner: Object, label: str, code: str) -> Object:
+    """The ControllerRevision of the owner's template, created or renumbered where needed; a new one is named after
+    the hash `code`, which is also its `label`."""
     data = revision_data(owner["spec"]["template"])
     known = loop[CONTROLLER_REVISIONS].store.by_index(BY_CONTROLLER, owner["metadata"]["uid"])
     newest = max((int(one.get("revision") or 0) for one in known), default=0)
@@ -59,13 +62,14 @@ async def current_revision(loop: Loop, resource: Any, owner: Object) -> Object:
             if int(one.get("revision") or 0) < newest:
                 return await loop.update(CONTROLLER_REVISIONS, {**one, "revision": newest + 1})
             return one
-    name, code = revision_name(owner, data, int((owner.get("status") or {}).get("collisionCount") or 0))
+    name = f"{owner['metadata']['name'][:LONGEST_PREFIX]}-{code}"
     labels = (owner["spec"]["template"].get("metadata") or {}).get("labels") or {}
     body = {
         "metadata": {
             "name": name,
             "namespace": owner["metadata"]["namespace"],
-            "labels": {**labels, REVISION_HASH: code},
+            "labels": {**labels, label: code},
+            "annotations": owner["metadata"].get("annotations") or {},
             "ownerReferences": [ownership.reference(owner, resource)],
         },
         "data": data,
@@ -115,8 +119,7 @@ def new_pod(owner: Object, number: int, revision: Object) -> Object:
 
 async def _create(loop: Loop, owner: Object, number: int, revision: Object) -> None:
     pod = new_pod(owner, number, revision)
-    for claim in owner["spec"].get("volumeClaimTemplates") or ():
-        await _claim(loop, owner, claim, pod["metadata"]["name"])
+    await statefulclaims.create(loop, owner, pod)
     try:
         found = await loop.create(PODS, pod)
     except StatusError as error:
@@ -124,24 +127,9 @@ async def _create(loop: Loop, owner: Object, number: int, revision: Object) -> N
             text = f"create Pod {pod['metadata']['name']} in StatefulSet {owner['metadata']['name']} failed error: "
             loop.event(owner, "Warning", "FailedCreate", text + error.message)
         raise
+    await statefulclaims.retain(loop, owner, found, condemned=False)
     text = f"create Pod {found['metadata']['name']} in StatefulSet {owner['metadata']['name']} successful"
     loop.event(owner, "Normal", "SuccessfulCreate", text)
-
-
-async def _claim(loop: Loop, owner: Object, template: Object, pod: str) -> None:
-    name, namespace = f"{template['metadata']['name']}-{pod}", owner["metadata"]["namespace"]
-    if loop[VOLUME_CLAIMS].get(f"{namespace}/{name}") is not None:
-        return
-    selector = (owner["spec"].get("selector") or {}).get("matchLabels") or {}
-    labels = {**(template["metadata"].get("labels") or {}), **selector}
-    try:
-        await loop.create(
-            VOLUME_CLAIMS,
-            {"metadata": {"name": name, "namespace": namespace, "labels": labels}, "spec": template["spec"]},
-        )
-    except StatusError as error:
-        if error.code != 409:
-            raise
 
 
 async def _delete(loop: Loop, owner: Object, pod: Object) -> None:
@@ -184,6 +172,10 @@ class _Set:
 async def _sync(loop: Loop, state: _Set) -> None:
     """One step forward; ordered sets do one thing at a time."""
     owner = state.owner
+    for there in state.replicas.values():
+        await statefulclaims.retain(loop, owner, there, condemned=False)
+    for leaving in state.condemned:
+        await statefulclaims.retain(loop, owner, leaving, condemned=True)
     for number in state.wanted:
         pod = state.replicas.get(number)
         if pod is None:
@@ -254,7 +246,9 @@ async def reconcile(loop: Loop, key: str) -> float | None:
     if owner is None:
         return None
     found = await ownership.claim(loop, STATEFUL_SETS, owner, PODS, ownership.selector_of(owner))
-    update = await current_revision(loop, STATEFUL_SETS, owner)
+    collisions = int((owner.get("status") or {}).get("collisionCount") or 0)
+    code = revision_hash(revision_data(owner["spec"]["template"]), collisions)
+    update = await current_revision(loop, STATEFUL_SETS, owner, HISTORY_HASH, code)
     known = loop[CONTROLLER_REVISIONS].store.by_index(BY_CONTROLLER, owner["metadata"]["uid"])
     name = (owner.get("status") or {}).get("currentRevision")
     current = next((one for one in known if one["metadata"]["name"] == name), update)
