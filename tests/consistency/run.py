@@ -140,7 +140,7 @@ def main() -> int:
     until, number, found = time.monotonic() + arguments.seconds, 0, 0
     modes = [arguments.only] if arguments.only else list(CLUSTERS)
     while time.monotonic() < until:
-        mode, seed = modes[number % len(modes)], f"{arguments.seed}.{number}"
+        mode, seed = modes[number % len(modes)], f"{arguments.seed}.{number}" if number else arguments.seed
         outcome = asyncio.run(examine(mode, min(arguments.round, until - time.monotonic()), seed))
         number += 1
         found += len(outcome.faults)

@@ -17,6 +17,7 @@ OWNER: dict[str, Any] = {
 }
 POD = {"metadata": {"name": "db-1", "namespace": "ns", "uid": "pod-uid"}}
 STALE = {"apiVersion": "v1", "kind": "Pod", "name": "db-1", "uid": "older"}
+POD_SPEC = {"containers": [{"name": "c", "image": "i"}], "terminationGracePeriodSeconds": 0}
 FOREIGN = {"apiVersion": "v1", "kind": "ConfigMap", "name": "other", "uid": "x"}
 
 
@@ -69,7 +70,7 @@ def test_claims_go_with_what_the_policy_names(full_plane: Plane, namespace: str)
         "serviceName": "db",
         "podManagementPolicy": "Parallel",
         "selector": {"matchLabels": {"app": "db"}},
-        "template": {"metadata": {"labels": {"app": "db"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}},
+        "template": {"metadata": {"labels": {"app": "db"}}, "spec": POD_SPEC},
         "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": claim}],
         "persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete", "whenDeleted": "Delete"},
     }
