@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from apiserver.requestinfo import RequestInfo
 
 GENERIC_FIELDS = ("metadata.name", "metadata.namespace")
+MATCH = "resourceVersionMatch"
+WITH_CONTINUE = f"{MATCH} is forbidden when continue is provided"
 
 
 @dataclass(slots=True)
@@ -91,34 +93,39 @@ def _unsupported(field: str, kind: Kind) -> str:
 
 
 def _faults(options: ListOptions, watch: bool) -> list[FieldError]:
+    return _watch_faults(options) if watch else _list_faults(options)
+
+
+def _list_faults(options: ListOptions) -> list[FieldError]:
     faults: list[FieldError] = []
-    match = "resourceVersionMatch"
     if options.match:
-        if watch and options.send_initial is None:
-            faults.append(forbidden(match, f"{match} is forbidden for watch unless sendInitialEvents is provided"))
-        if not watch and not options.resource_version:
-            faults.append(forbidden(match, f"{match} is forbidden unless resourceVersion is provided"))
+        if not options.resource_version:
+            faults.append(forbidden(MATCH, f"{MATCH} is forbidden unless resourceVersion is provided"))
         if options.token:
-            faults.append(forbidden(match, f"{match} is forbidden when continue is provided"))
-        if not watch and options.match not in ("Exact", "NotOlderThan"):
-            faults.append(not_supported(match, options.match, ("Exact", "NotOlderThan", "")))
-        if not watch and options.match == "Exact" and options.resource_version == "0":
-            faults.append(forbidden(match, f'{match} "exact" is forbidden for resourceVersion "0"'))
-    if watch:
-        faults += _watch_faults(options)
-    elif options.send_initial is not None:
+            faults.append(forbidden(MATCH, WITH_CONTINUE))
+        if options.match not in ("Exact", "NotOlderThan"):
+            faults.append(not_supported(MATCH, options.match, ("Exact", "NotOlderThan", "")))
+        if options.match == "Exact" and options.resource_version == "0":
+            faults.append(forbidden(MATCH, f'{MATCH} "exact" is forbidden for resourceVersion "0"'))
+    if options.send_initial is not None:
         faults.append(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
     return faults
 
 
 def _watch_faults(options: ListOptions) -> list[FieldError]:
     faults: list[FieldError] = []
-    match = "resourceVersionMatch"
-    if options.send_initial is not None:
+    if options.send_initial is not None and options.match != "NotOlderThan":
+        faults.append(forbidden(MATCH, f"sendInitialEvents requires setting {MATCH} to NotOlderThan"))
+    if options.match:
+        if options.send_initial is None:
+            faults.append(forbidden(MATCH, f"{MATCH} is forbidden for watch unless sendInitialEvents is provided"))
         if options.match != "NotOlderThan":
-            faults.append(forbidden(match, f"sendInitialEvents requires setting {match} to NotOlderThan"))
-        if options.match and options.match != "NotOlderThan":
-            faults.append(not_supported(match, options.match, ("NotOlderThan",)))
-    if options.token and not options.match:
-        faults.append(forbidden(match, f"{match} is forbidden when continue is provided"))
+            faults.append(not_supported(MATCH, options.match, ("NotOlderThan",)))
+    if options.token and (options.match or _defaults_to_initial_events(options)):
+        faults.append(forbidden(MATCH, WITH_CONTINUE))
     return faults
+
+
+def _defaults_to_initial_events(options: ListOptions) -> bool:
+    """Such a watch is validated as one with sendInitialEvents and NotOlderThan (SetListOptionsDefaults)."""
+    return options.send_initial is None and options.resource_version in ("", "0")

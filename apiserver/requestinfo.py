@@ -47,10 +47,11 @@ class RequestInfo:
 
 
 def parse(method: str, raw_path: str, query_string: str) -> RequestInfo:
-    """Split a request line. `raw_path` is still percent-encoded."""
+    """Split a request line. `raw_path` is still percent-encoded; a slash that was encoded separates like any other."""
     query = parse_qs(query_string, keep_blank_values=True) if query_string else {}
-    info = RequestInfo(method, raw_path, method.lower(), query=query)
-    parts = [unquote(part) for part in raw_path.strip("/").split("/")]
+    path = unquote(raw_path)
+    info = RequestInfo(method, path, method.lower(), query=query)
+    parts = path.strip("/").split("/")
     if parts[0] == "api" and len(parts) >= 3:
         info.version, rest = parts[1], parts[2:]
     elif parts[0] == "apis" and len(parts) >= 4:

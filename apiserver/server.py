@@ -199,6 +199,8 @@ class App:
         user = self._authorized(exchange, info)
         if not info.is_resource:
             return await self._nonresource_answer(exchange, receive, send)
+        if info.path.startswith("//"):
+            return NOT_FOUND  # authorized without its slashes, served by its prefix
         kind = self.registry.find(info.group, info.version, info.resource)
         if kind is None:
             elsewhere = self.aggregation.answers(info.group, info.version)
@@ -278,6 +280,8 @@ def route(request: Request) -> Handler:
     info, kind = request.info, request.kind
     scoped = kind.namespaced == bool(info.namespace) or (kind.resource == "namespaces" and bool(info.name))
     if not info.name:
+        if len(info.parts) > 1:
+            raise errors.not_found_plain()
         if not scoped and not (kind.namespaced and not info.namespace):
             raise errors.not_found_plain()
         allowed = [verb for verb in kind.verbs if verb in COLLECTION_VERBS]

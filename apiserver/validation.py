@@ -53,8 +53,8 @@ def regex_error(message: str, pattern: str, *examples: str) -> str:
     return f"{message} (e.g. {shown}, regex used for validation is '{pattern}')"
 
 
-def max_length(limit: int) -> str:
-    return f"must be no more than {limit} characters"
+def max_length(limit: int, unit: str = "characters") -> str:
+    return f"must be no more than {limit} {unit}"
 
 
 def _name(value: str, limit: int, pattern: str, text: str, examples: tuple[str, ...], prefix: bool) -> list[str]:
@@ -94,14 +94,14 @@ def qualified_name(value: str) -> list[str]:
     if not name:
         found.append("name part must be non-empty")
     elif len(name) > LABEL_LIMIT:
-        found.append(f"name part {max_length(LABEL_LIMIT)}")
+        found.append(f"name part {max_length(LABEL_LIMIT, 'bytes')}")
     if not re.fullmatch(QUALIFIED, name):
         found.append("name part " + regex_error(_NAME_PART, QUALIFIED, "MyName", "my.name", "123-abc"))
     return found
 
 
 def label_value(value: str) -> list[str]:
-    found = ["must be no more than 63 bytes"] if len(value.encode()) > LABEL_LIMIT else []
+    found = [max_length(LABEL_LIMIT, "bytes")] if len(value.encode()) > LABEL_LIMIT else []
     if not re.fullmatch(VALUE, value):
         found.append(regex_error(_VALUE_TEXT, VALUE, "MyValue", "my_value", "12345"))
     return found
@@ -221,11 +221,22 @@ def label_selector(selector: Mapping[str, Any] | None, path: str) -> list[FieldE
         return []
     found = labels(selector.get("matchLabels"), f"{path}.matchLabels")
     for index, item in enumerate(selector.get("matchExpressions") or ()):
-        found += _expression(item, f"{path}.matchExpressions[{index}]")
+        found += label_requirement(item, f"{path}.matchExpressions[{index}]")
     return found
 
 
-def _expression(item: Mapping[str, Any], path: str) -> list[FieldError]:
+def label_requirement(item: Mapping[str, Any], path: str, *, unknown_operators: bool = False) -> list[FieldError]:
+    """metav1.LabelSelectorRequirement."""
+    values = item.get("values") or ()
+    found = requirement_operator(item, path, unknown_operators=unknown_operators)
+    found += [invalid(f"{path}.key", item.get("key", ""), text) for text in qualified_name(item.get("key", ""))]
+    for index, value in enumerate(values):
+        found += [invalid(f"{path}.values[{index}]", value, text) for text in label_value(value)]
+    return found
+
+
+def requirement_operator(item: Mapping[str, Any], path: str, *, unknown_operators: bool) -> list[FieldError]:
+    """The operator of a requirement, and whether it goes with the number of values."""
     found: list[FieldError] = []
     operator, values = item.get("operator", ""), item.get("values") or ()
     if operator in ("In", "NotIn"):
@@ -236,11 +247,8 @@ def _expression(item: Mapping[str, Any], path: str) -> list[FieldError]:
             found.append(
                 forbidden(f"{path}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'")
             )
-    else:
+    elif not unknown_operators:
         found.append(invalid(f"{path}.operator", operator, "not a valid selector operator"))
-    found += [invalid(f"{path}.key", item.get("key", ""), text) for text in qualified_name(item.get("key", ""))]
-    for index, value in enumerate(values):
-        found += [invalid(f"{path}.values[{index}]", value, text) for text in label_value(value)]
     return found
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from apiserver import errors, writeoptions
+from apiserver import errors, validation, writeoptions
 from apiserver.auth.authorization import Attributes
 from apiserver.body import read_object
-from apiserver.field import FieldError, invalid
+from apiserver.field import FieldError, invalid, required
 from apiserver.handlers.respond import value_response
 from apiserver.handlers.write import context_of
 from apiserver.kinds.kind import Object, User
@@ -56,6 +56,43 @@ def _spec_faults(spec: Mapping[str, Any]) -> list[FieldError]:
     return []
 
 
+def _metadata_faults(obj: Object, namespaced: bool) -> list[FieldError]:
+    allowed = {"managedFields", "namespace"} if namespaced else {"managedFields"}
+    if not set(obj["metadata"]) - allowed:
+        return []
+    why = "must be empty except for namespace" if namespaced else "must be empty"
+    return [invalid("metadata", obj["metadata"], why)]
+
+
+def _selector_faults(spec: Mapping[str, Any]) -> list[FieldError]:
+    """The selectors that a list or watch would have (KEP-4601). Operators of newer clients are let through."""
+    asked, path = spec.get("resourceAttributes") or {}, "spec.resourceAttributes"
+    rules = (("fieldSelector", _field_requirement), ("labelSelector", validation.label_requirement))
+    found: list[FieldError] = []
+    for name, rule in rules:
+        if asked.get(name) is not None:
+            found += _one_form(asked[name], f"{path}.{name}")
+            for index, item in enumerate(asked[name].get("requirements") or ()):
+                found += rule(item, f"{path}.{name}.requirements[{index}]", unknown_operators=True)
+    return found
+
+
+def _one_form(selector: Mapping[str, Any], path: str) -> list[FieldError]:
+    raw, requirements = selector.get("rawSelector"), selector.get("requirements")
+    if raw and requirements:
+        return [invalid(f"{path}.rawSelector", raw, "may not specified at the same time as requirements")]
+    if not raw and not requirements:
+        why = f"when {path} is specified, requirements or rawSelector is required"
+        return [required(f"{path}.requirements", why)]
+    return []
+
+
+def _field_requirement(item: Mapping[str, Any], path: str, *, unknown_operators: bool) -> list[FieldError]:
+    """metav1.FieldSelectorRequirement."""
+    found = [] if item.get("key") else [required(f"{path}.key", "must be specified")]
+    return found + validation.requirement_operator(item, path, unknown_operators=unknown_operators)
+
+
 def _checked(request: Request, obj: Object, faults: list[FieldError]) -> None:
     if faults:
         raise errors.invalid(request.kind.group, "", "", faults)
@@ -73,7 +110,7 @@ def _decide(request: Request, user: User, spec: Mapping[str, Any]) -> Object:
 
 def self_subject_access(request: Request, obj: Object) -> None:
     spec = obj.setdefault("spec", {})
-    _checked(request, obj, _spec_faults(spec))
+    _checked(request, obj, _spec_faults(spec) + _selector_faults(spec) + _metadata_faults(obj, False))
     obj["status"] = _decide(request, request.user, spec)
 
 
@@ -83,12 +120,9 @@ def subject_access(request: Request, obj: Object) -> None:
     faults = _spec_faults(spec)
     if not spec.get("user") and not spec.get("groups"):
         faults.append(invalid("spec.user", "", "at least one of user or group must be specified"))
-    allowed = {"managedFields"}
+    faults += _selector_faults(spec) + _metadata_faults(obj, request.kind.namespaced)
     if request.kind.namespaced:
         faults += _local_faults(request, spec)
-        allowed.add("namespace")
-    if set(obj["metadata"]) - allowed:
-        faults.append(invalid("metadata", obj["metadata"], "must be empty"))
     _checked(request, obj, faults)
     extra = {key: tuple(values or ()) for key, values in (spec.get("extra") or {}).items()}
     user = User(spec.get("user", ""), spec.get("uid", ""), tuple(spec.get("groups") or ()), extra)
@@ -97,15 +131,15 @@ def subject_access(request: Request, obj: Object) -> None:
 
 def _local_faults(request: Request, spec: Mapping[str, Any]) -> list[FieldError]:
     namespace = request.info.namespace
+    faults: list[FieldError] = []
     asked = spec.get("resourceAttributes")
     if asked is not None and asked.get("namespace", "") != namespace:
         field = "spec.resourceAttributes.namespace"
-        return [invalid(field, asked.get("namespace", ""), "must match metadata.namespace")]
+        faults.append(invalid(field, asked.get("namespace", ""), "must match metadata.namespace"))
     if "nonResourceAttributes" in spec:
-        return [
-            invalid("spec.nonResourceAttributes", spec["nonResourceAttributes"], "disallowed on this kind of request")
-        ]
-    return []
+        field = "spec.nonResourceAttributes"
+        faults.append(invalid(field, spec["nonResourceAttributes"], "disallowed on this kind of request"))
+    return faults
 
 
 def self_subject_rules(request: Request, obj: Object) -> None:

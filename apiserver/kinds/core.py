@@ -18,6 +18,7 @@ from apiserver.kinds.workload_columns import REPLICAS, format_labels
 class PodTemplateStrategy(Free):
     """PodTemplate."""
 
+    delete_answers_object = True
     has_generation = True
 
     def default(self, obj: Object) -> None:

@@ -60,6 +60,8 @@ def _configuration(config: Object, path: str) -> list[FieldError]:
 class DeviceClassStrategy(Counted):
     """DeviceClass."""
 
+    delete_answers_object = True
+
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         spec = obj.get("spec") or {}
         found = _selectors(spec.get("selectors") or [], "spec.selectors")
@@ -191,6 +193,8 @@ def _toleration(item: Object, path: str) -> list[FieldError]:
 class ClaimStrategy(Strategy):
     """ResourceClaim."""
 
+    delete_answers_object = True
+
     def default(self, obj: Object) -> None:
         default_claim(obj.setdefault("spec", {}))
 
@@ -237,6 +241,8 @@ def _consumer(item: Object, path: str, seen: set[str]) -> list[FieldError]:
 class ClaimTemplateStrategy(Free):
     """ResourceClaimTemplate: what it makes never changes."""
 
+    delete_answers_object = True
+
     def default(self, obj: Object) -> None:
         default_claim(obj.setdefault("spec", {}).setdefault("spec", {}))
 
@@ -249,6 +255,8 @@ class ClaimTemplateStrategy(Free):
 
 class SliceStrategy(Counted):
     """ResourceSlice: the devices that one driver has on a node, or for several."""
+
+    delete_answers_object = True
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         spec = obj.get("spec") or {}

@@ -191,6 +191,8 @@ _EXISTS_ONLY = frozenset(words("BestEffort NotBestEffort Terminating NotTerminat
 class QuotaStrategy(Strategy):
     """ResourceQuota."""
 
+    delete_answers_object = True
+
     def default(self, obj: Object) -> None:
         hard = obj.setdefault("spec", {}).get("hard")
         if hard:

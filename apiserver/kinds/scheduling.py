@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apiserver import errors
 from apiserver.field import FieldError, forbidden, immutable
 from apiserver.kinds.kind import Column, Context, Kind, Object
 from apiserver.kinds.pods.checks import one_of
@@ -67,6 +68,12 @@ class PriorityClassStrategy(Counted):
         if obj.get("preemptionPolicy") != old.get("preemptionPolicy"):
             found.append(immutable("preemptionPolicy", obj.get("preemptionPolicy")))
         return found
+
+    def check_delete(self, obj: Object, context: Context) -> None:
+        name = obj["metadata"]["name"]
+        if name in SYSTEM:
+            why = "this is a system priority class and cannot be deleted"
+            raise errors.forbidden_request("scheduling.k8s.io", "priorityclasses", name, why)
 
 
 def _unlike_system(name: str, obj: Object) -> str:

@@ -53,6 +53,8 @@ def _unchanged(obj: Object, old: Object, names: tuple[str, ...]) -> list[FieldEr
 class StorageClassStrategy(Free):
     """StorageClass."""
 
+    delete_answers_object = True
+
     def default(self, obj: Object) -> None:
         if obj.get("reclaimPolicy") is None:
             obj["reclaimPolicy"] = "Delete"
@@ -92,6 +94,8 @@ def _topology(term: Object, path: str) -> list[FieldError]:
 class AttributesClassStrategy(Free):
     """VolumeAttributesClass."""
 
+    delete_answers_object = True
+
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         return _driver(obj, "driverName") + _parameters(obj.get("parameters") or {}, needed=True)
 
@@ -102,6 +106,7 @@ class AttributesClassStrategy(Free):
 class DriverStrategy(Counted):
     """CSIDriver."""
 
+    delete_answers_object = True
     unconditional_update = False
 
     def default(self, obj: Object) -> None:
@@ -163,6 +168,7 @@ def _token_requests(requests: Any) -> list[FieldError]:
 class NodeStrategy(Free):
     """CSINode."""
 
+    delete_answers_object = True
     unconditional_update = False
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
@@ -230,6 +236,7 @@ class CapacityStrategy(Free):
 class AttachmentStrategy(Strategy):
     """VolumeAttachment: what it attaches never changes."""
 
+    delete_answers_object = True
     unconditional_update = False
 
     def prepare_for_create(self, obj: Object, context: Context) -> None:

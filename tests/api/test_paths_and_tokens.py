@@ -47,6 +47,11 @@ def test_a_token_of_ours() -> None:
         ("GET", "/api/v1/proxy/nodes/a", 404),
         ("DELETE", "/api/v1/watch/configmaps", 405),
         ("POST", "/api/v1/watch/namespaces/default/configmaps", 405),
+        ("GET", "/api/v1/namespaces/default/configmaps//kube-root-ca.crt", 404),
+        ("GET", "/api/v1/namespaces/default/configmaps/a%2Fb", 404),
+        ("GET", "/api/v1/namespaces%2Fdefault/configmaps", 200),
+        ("GET", "/api/v1/namespaces//configmaps/", 200),
+        ("GET", "//api/v1/configmaps", 404),
     ],
 )
 def test_paths(plane: Plane, method: str, path: str, code: int) -> None:

@@ -51,7 +51,7 @@ def test_a_prefix_may_end_with_a_hyphen() -> None:
         ("bad key", [NAME_PART]),
         ("", ["name part must be non-empty", NAME_PART]),
         ("/app", ["prefix part must be non-empty"]),
-        ("x" * 64, ["name part must be no more than 63 characters"]),
+        ("x" * 64, ["name part must be no more than 63 bytes"]),
     ],
 )
 def test_qualified_names(value: str, expected: list[str]) -> None:

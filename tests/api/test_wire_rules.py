@@ -1,0 +1,101 @@
+"""What lists, deletions and access reviews refuse or answer, over the running server: one row per rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.plane import Plane
+
+CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
+MATCH, CONTINUE = "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden", "when continue is provided"
+LIST_OPTIONS = [
+    ("watch=1&continue=x", [f"{MATCH} {CONTINUE}"]),
+    (
+        "watch=1&resourceVersionMatch=Exact",
+        [
+            f"{MATCH} for watch unless sendInitialEvents is provided",
+            'resourceVersionMatch: Unsupported value: "Exact": supported values: "NotOlderThan"',
+        ],
+    ),
+    (
+        "watch=1&resourceVersionMatch=NotOlderThan&sendInitialEvents=0&continue=x",
+        [f"{MATCH} {CONTINUE}"],
+    ),
+    ("resourceVersionMatch=Exact&continue=x", [f"{MATCH} unless resourceVersion is provided", f"{MATCH} {CONTINUE}"]),
+]
+SELECTOR = "spec.resourceAttributes"
+REVIEWS: list[tuple[dict[str, Any], list[str]]] = [
+    (
+        {"fieldSelector": {"rawSelector": "a=b", "requirements": [{"operator": "In"}]}},
+        [
+            f'{SELECTOR}.fieldSelector.rawSelector: Invalid value: "a=b": '
+            "may not specified at the same time as requirements",
+            f"{SELECTOR}.fieldSelector.requirements[0].key: Required value: must be specified",
+            f"{SELECTOR}.fieldSelector.requirements[0].values: Required value: "
+            "must be specified when `operator` is 'In' or 'NotIn'",
+        ],
+    ),
+    (
+        {"labelSelector": {}},
+        [
+            f"{SELECTOR}.labelSelector.requirements: Required value: "
+            f"when {SELECTOR}.labelSelector is specified, requirements or rawSelector is required"
+        ],
+    ),
+    ({"labelSelector": {"requirements": [{"key": "a", "operator": "OfTomorrow"}]}}, []),
+]
+ANSWERED_WITH_THE_OBJECT: list[tuple[str, dict[str, Any]]] = [
+    ("/api/v1/namespaces/default/resourcequotas", {"spec": {"hard": {"pods": "5"}}}),
+    (
+        "/api/v1/namespaces/default/podtemplates",
+        {"template": {"spec": {"containers": [{"name": "a", "image": "b"}]}}},
+    ),
+    ("/apis/storage.k8s.io/v1/storageclasses", {"provisioner": "a"}),
+    ("/apis/storage.k8s.io/v1/csidrivers", {"spec": {}}),
+    ("/apis/storage.k8s.io/v1/csinodes", {"spec": {"drivers": []}}),
+    ("/apis/resource.k8s.io/v1/deviceclasses", {"spec": {}}),
+]
+
+
+def causes(answer: Any) -> list[str]:
+    return [f"{cause['field']}: {cause['message']}" for cause in answer["details"]["causes"]]
+
+
+@pytest.mark.parametrize(("query", "why"), LIST_OPTIONS)
+def test_list_options(plane: Plane, query: str, why: list[str]) -> None:
+    status, answer = plane.request("GET", f"{CONFIGMAPS}?{query}")
+    assert (status, causes(answer)) == (422, why)
+
+
+@pytest.mark.parametrize(("attributes", "why"), REVIEWS)
+def test_selectors_of_a_review(plane: Plane, attributes: dict[str, Any], why: list[str]) -> None:
+    body = {"spec": {"user": "u", "resourceAttributes": attributes}}
+    status, answer = plane.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body)
+    assert (status, causes(answer) if why else []) == (422 if why else 201, why)
+
+
+def test_a_local_review_has_a_namespace_and_no_name(plane: Plane) -> None:
+    path = "/apis/authorization.k8s.io/v1/namespaces/default/localsubjectaccessreviews"
+    body = {"metadata": {"name": "n"}, "spec": {"user": "u", "resourceAttributes": {"namespace": "other"}}}
+    _, answer = plane.request("POST", path, body)
+    first, second = causes(answer)
+    assert first.startswith("metadata: ") and first.endswith("must be empty except for namespace")
+    assert second == 'spec.resourceAttributes.namespace: Invalid value: "other": must match metadata.namespace'
+
+
+@pytest.mark.parametrize(("path", "body"), ANSWERED_WITH_THE_OBJECT)
+def test_a_deletion_answers_the_object(plane: Plane, path: str, body: dict[str, Any]) -> None:
+    status, made = plane.request("POST", path, {"metadata": {"name": "deleted-object"}, **body})
+    assert status == 201
+    status, answer = plane.request("DELETE", f"{path}/deleted-object")
+    assert (status, answer["kind"], answer["metadata"]["uid"]) == (200, made["kind"], made["metadata"]["uid"])
+
+
+def test_system_priority_classes_stay(plane: Plane) -> None:
+    path = "/apis/scheduling.k8s.io/v1/priorityclasses/system-node-critical"
+    status, answer = plane.request("DELETE", path)
+    assert status == 403
+    assert answer["message"].endswith("is forbidden: this is a system priority class and cannot be deleted")
+    assert plane.request("GET", path)[0] == 200
