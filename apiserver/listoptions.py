@@ -79,15 +79,18 @@ def _fields(text: str, kind: Kind) -> FieldSelector:
         raise errors.bad_request(str(error)) from None
     known = (*GENERIC_FIELDS, *kind.selectable_fields)
     for field, _, _ in selector.requirements:
-        if field not in known or (field == "metadata.namespace" and not kind.namespaced and not kind.selectable_fields):
+        if field not in known or (field == "metadata.namespace" and not _knows_namespace(kind)):
             raise errors.bad_request(_unsupported(field, kind))
     return selector
 
 
+def _knows_namespace(kind: Kind) -> bool:
+    """Kinds with field labels of their own list them all; for the others the default allows both of GENERIC_FIELDS."""
+    return kind.namespaced or not (kind.custom or kind.selectable_fields)
+
+
 def _unsupported(field: str, kind: Kind) -> str:
-    if kind.custom:
-        return f"field label not supported: {field}"
-    if kind.selectable_fields:
+    if kind.custom or kind.selectable_fields:
         return f"field label not supported: {field}"
     return f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 

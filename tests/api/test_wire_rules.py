@@ -25,6 +25,12 @@ LIST_OPTIONS = [
     ),
     ("resourceVersionMatch=Exact&continue=x", [f"{MATCH} unless resourceVersion is provided", f"{MATCH} {CONTINUE}"]),
 ]
+FIELD_SELECTORS = [
+    ("/api/v1/persistentvolumes", "metadata.namespace=x", ""),
+    ("/apis/rbac.authorization.k8s.io/v1/clusterroles", "metadata.namespace=x,metadata.name=admin", ""),
+    ("/api/v1/nodes", "metadata.namespace=x", "field label not supported: metadata.namespace"),
+    ("/api/v1/namespaces", "metadata.namespace=x", "field label not supported: metadata.namespace"),
+]
 SELECTOR = "spec.resourceAttributes"
 REVIEWS: list[tuple[dict[str, Any], list[str]]] = [
     (
@@ -67,6 +73,13 @@ def causes(answer: Any) -> list[str]:
 def test_list_options(plane: Plane, query: str, why: list[str]) -> None:
     status, answer = plane.request("GET", f"{CONFIGMAPS}?{query}")
     assert (status, causes(answer)) == (422, why)
+
+
+@pytest.mark.parametrize(("path", "selector", "why"), FIELD_SELECTORS)
+def test_the_namespace_of_what_has_none(plane: Plane, path: str, selector: str, why: str) -> None:
+    status, answer = plane.request("GET", f"{path}?fieldSelector={selector}")
+    assert (status, answer.get("message", "")) == (400 if why else 200, why)
+    assert answer.get("items", []) == []
 
 
 @pytest.mark.parametrize(("attributes", "why"), REVIEWS)
