@@ -82,13 +82,14 @@ def _yaml_loader() -> Any:
 
 
 def load_yaml(data: bytes) -> Any:
-    """YAML as sigs.k8s.io/yaml reads it (YAML 1.1, keys become strings). Raises ValueError with go-yaml's words."""
+    """YAML as sigs.k8s.io/yaml reads it: YAML 1.1, the first document alone, keys become strings. Raises ValueError
+    with go-yaml's words."""
     import yaml
 
     try:
         if sum(map(data.count, _OPENERS)) > YAML_DEPTH:
             _check_depth(data)
-        return _jsonable(yaml.load(data, Loader=_yaml_loader()), [YAML_NODES])
+        return _jsonable(next(yaml.load_all(data, Loader=_yaml_loader()), None), [YAML_NODES])
     except yaml.MarkedYAMLError as error:
         raise ValueError(_go_yaml(error)) from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -122,12 +123,15 @@ _CONTEXTS = {
 
 
 def _go_yaml(error: Any) -> str:
+    from yaml.scanner import ScannerError
+
     problem = str(error.problem or error.context or "")
     problem = _CONTEXTS.get(problem, problem)
-    mark = error.problem_mark or error.context_mark
-    line = 0 if mark is None else mark.line + 1
-    if problem.startswith("did not find expected"):
-        line = max(line - 1, 1)
+    line = error.problem_mark.line if error.problem_mark is not None else 0
+    if line:
+        line += isinstance(error, ScannerError)  # go-yaml counts lines from 0 for the parser, from 1 for the scanner
+    elif error.context_mark is not None:
+        line = error.context_mark.line
     return f"yaml: line {line}: {problem}" if line else f"yaml: {problem}"
 
 

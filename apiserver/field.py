@@ -11,14 +11,29 @@ OMIT = object()
 """The bad value of an error that prints none (Required, Forbidden...)."""
 
 
+_ESCAPES = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
+
+
 def quote(text: str) -> str:
     """A string as Go's %q prints it in an error."""
-    return orjson.dumps(text).decode()
+    if text.isprintable():
+        return orjson.dumps(text).decode()
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(char if char.isprintable() else _escape(char) for char in escaped) + '"'
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if char in _ESCAPES:
+        return _ESCAPES[char]
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def show(value: Any) -> str:
     """A bad value as the messages print it: strings quoted, null as null, the rest as JSON."""
-    return orjson.dumps(value).decode()
+    return quote(value) if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 class FieldError(NamedTuple):

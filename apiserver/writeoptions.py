@@ -65,14 +65,8 @@ def _field_manager(name: str) -> list[FieldError]:
         found.append(FieldError("FieldValueTooLong", "fieldManager", text))
     for index, char in enumerate(name):
         if not char.isprintable():
-            found.append(
-                invalid(
-                    "fieldManager",
-                    name,
-                    f"should only contain printable characters (found U+{ord(char):04X} at {index})",
-                )
-            )
-            break
+            at = len(name[:index].encode())
+            found.append(invalid("fieldManager", name, f"invalid character U+{ord(char):04X} (at position {at})"))
     return found
 
 

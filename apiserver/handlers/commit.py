@@ -110,7 +110,10 @@ def unparsable_version(text: str) -> int:
         return 0
     if not (text.isascii() and text.isdigit()):
         raise errors.plain_internal(f'strconv.ParseUint: parsing "{text}": invalid syntax')
-    return int(text)
+    revision = int(text[:40])
+    if revision >= 2**64:
+        raise errors.plain_internal(f'strconv.ParseUint: parsing "{text}": value out of range')
+    return revision
 
 
 def check_preconditions(kind: Kind, live: Object, uid: str | None, version: str | None) -> None:

@@ -8,20 +8,20 @@ import orjson
 
 from apiserver import errors, writeoptions
 from apiserver.field import immutable, invalid
-from apiserver.handlers.commit import key_of
+from apiserver.handlers.commit import key_of, must_be_specified, unparsable_version
 from apiserver.handlers.respond import object_response
 from apiserver.handlers.write import create_object, modify
 from apiserver.kinds.kind import Object
 from apiserver.managers import apply as apply_managed
 from apiserver.patch.configuration import read_configuration
 from apiserver.patch.gotext import plain
-from apiserver.patch.json_patch import apply_json
+from apiserver.patch.json_patch import apply_json, patch_faults
 from apiserver.patch.merge_patch import apply_merge
 from apiserver.patch.strategic import apply_strategic
 from apiserver.patch.unstructured import restore_fault
 from apiserver.request import Response
 from apiserver.schema.decode import DecodeError, decode_changed
-from apiserver.schema.strict import unknown_fields, yaml_duplicates
+from apiserver.schema.strict import duplicate_fields, unknown_fields, yaml_duplicates
 from miniplane.apimachinery.status import StatusError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def patched(request: Request, media: str, data: bytes, live: Object, options: Wr
     kind = request.kind
     schema = request.server.registry.type_of(kind)
     if media == JSON_PATCH:
-        new = apply_json(live, data)
+        new = apply_json(live, data, strict=options.field_validation != "Ignore")
     elif media == MERGE_PATCH:
         new = apply_merge(live, data)
     elif schema is not None:
@@ -81,8 +81,10 @@ def checked(request: Request, new: Object, live: Object, options: WriteOptions, 
     if why:
         raise _invalid_patch(new, data, media, why)
     typed, whole = _decoded(new, live, schema, data, media)  # a wrong type is reported before an unknown field
-    if options.field_validation != "Ignore" and schema is not None and not whole:
-        faults = unknown_fields(new, schema, by_name=True)
+    if options.field_validation != "Ignore":
+        faults = patch_faults(data) if media == JSON_PATCH else duplicate_fields(data)
+        if schema is not None and not whole:
+            faults += unknown_fields(new, schema, by_name=True)
         if faults and options.field_validation == "Strict":
             raise _invalid_patch(new, data, media, f"strict decoding error: {', '.join(faults)}")
         request.warnings.extend(faults)
@@ -143,7 +145,10 @@ def identified(request: Request, new: Object, live: Object | None) -> None:
     if live is None:
         return
     before = live["metadata"]
-    if (metadata.get("resourceVersion") or before["resourceVersion"]) != before["resourceVersion"]:
+    revision = unparsable_version(metadata.get("resourceVersion", ""))
+    if not revision and not kind.strategy.unconditional_update:
+        raise must_be_specified(kind, info.name)
+    if revision and revision != int(before["resourceVersion"]):
         raise errors.conflict(kind, info.name, errors.MODIFIED)
     if metadata.get("uid", before["uid"]) != before["uid"]:
         fault = immutable("metadata.uid", metadata["uid"])
@@ -158,10 +163,7 @@ async def _apply(request: Request, data: bytes, options: WriteOptions) -> Respon
     live = app.store.get(key_of(kind, request.info.namespace, request.info.name))
     if live is None and request.subresource is None:
         new = _merged(request, None, applied, data, options)
-        uid = new["metadata"].get("uid")
-        if uid:
-            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
-            raise errors.conflict(kind, request.info.name, why)
+        unparsable_version(new["metadata"].get("resourceVersion", ""))
         new["metadata"].pop("resourceVersion", None)
         return object_response(request, await create_object(request, new, options), 201)
     result = await modify(request, options, lambda current: _merged(request, current, applied, data, options))
@@ -175,5 +177,9 @@ def _merged(request: Request, live: Object | None, applied: Object, data: bytes,
         if faults and options.field_validation == "Strict":
             raise errors.bad_request(f"error strict decoding YAML: {', '.join(faults)}")
         request.warnings.extend(faults)
+    uid = new["metadata"].get("uid")
+    if live is None and uid:
+        why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        raise errors.conflict(request.kind, request.info.name, why)
     identified(request, new, live)
     return new

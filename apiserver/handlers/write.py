@@ -21,6 +21,7 @@ from apiserver.handlers.commit import (
     unparsable_version,
 )
 from apiserver.handlers.conversion import showable, storable
+from apiserver.handlers.ownerreferences import keep_one_of_each
 from apiserver.handlers.respond import object_response
 from apiserver.kinds.kind import Context, Kind, Object, Strategy
 from apiserver.managers import track
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from apiserver.server import App
 
 SYSTEM_METADATA = ("selfLink", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+_JUDGED = frozenset({"uid", "deletionTimestamp", "deletionGracePeriodSeconds"})
 NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """apimachinery's `rand.String`: no vowels, no characters that look alike."""
 GENERATED_LENGTH, NAME_LIMIT, NAME_ATTEMPTS = 5, 63, 8
@@ -74,8 +76,11 @@ async def create_object(
     if default:
         strategy.default(obj)
     drop_empty(metadata)
+    if not options.applied:
+        keep_one_of_each(request, metadata, admitted=False)
     track(request, None, obj, options, context)
     await request.server.admission.mutate(request, kind, obj, None, context)
+    keep_one_of_each(request, metadata, admitted=True)
     version = metadata.pop("resourceVersion", "")
     generate = bool(metadata.get("generateName")) and not metadata.get("name")
     for _ in range(NAME_ATTEMPTS if generate else 1):
@@ -147,8 +152,9 @@ def finish_create(request: Request, strategy: Strategy, obj: Object, context: Co
 
 
 def drop_empty(metadata: Object) -> None:
-    """Empty maps and lists of the metadata vanish, as Go's omitempty has it."""
-    for name in ("labels", "annotations", "finalizers", "ownerReferences", "managedFields", "generateName"):
+    """Empty maps and lists of the metadata vanish, as Go's omitempty has it. Empty managedFields mean something to
+    whoever tracks them."""
+    for name in ("labels", "annotations", "finalizers", "ownerReferences", "generateName"):
         if name in metadata and not metadata[name]:
             del metadata[name]
 
@@ -249,8 +255,11 @@ async def _commit_update(
     strategy.default(new)
     carry_metadata(new, old)
     drop_empty(new["metadata"])
+    if request.info.verb == "update":
+        keep_one_of_each(request, new["metadata"], admitted=False)
     track(request, old, new, options, context)
     await request.server.admission.mutate(request, kind, new, old, context)
+    keep_one_of_each(request, new["metadata"], admitted=True)
     finish_update(request, strategy, new, old, context)
     await request.server.admission.validate(request, kind, new, old, context)
     if unchanged(new, old):
@@ -269,12 +278,13 @@ def strategy_of(request: Request) -> Strategy:
 
 
 def carry_metadata(new: Object, old: Object) -> None:
-    """What no client may change in metadata comes from the live object."""
+    """What no client may change in metadata comes from the live object. Another uid, and a deletion that nobody asked
+    for, are errors, which validation words."""
     metadata, before = new["metadata"], old["metadata"]
     metadata["resourceVersion"] = before["resourceVersion"]
     for name in SYSTEM_METADATA:
-        if name == "uid" and metadata.get(name):
-            continue  # another uid is an error, which validation words
+        if name in _JUDGED and metadata.get(name) is not None and (name == "uid" or name not in before):
+            continue
         if name in before:
             metadata[name] = before[name]
         else:

@@ -15,6 +15,7 @@ import orjson
 from apiserver import errors
 from apiserver.patch.gotext import JSON_SHAPES
 from apiserver.patch.merge_patch import load_json
+from apiserver.schema.strict import duplicate_fields
 from miniplane.apimachinery.status import StatusError
 
 if TYPE_CHECKING:
@@ -39,12 +40,17 @@ class _Document:
         self.copied = 0
 
 
-def apply_json(doc: Object, patch: bytes) -> Any:
-    """`doc` with the operations applied in order; `doc` stays as it is.
+_OPERATION = "handlers.jsonPatchOp"
+_MEMBERS = ("op", "path", "from", "value")
+
+
+def apply_json(doc: Object, patch: bytes, *, strict: bool = True) -> Any:
+    """`doc` with the operations applied in order; `doc` stays as it is. Where fields are validated (`strict`) a patch
+    is decoded twice, so that it meets other words.
 
     Raises 400 (not a list of operations), 413 (too many), 422 (an operation does not apply).
     """
-    operations = _operations(patch)
+    operations = _operations(patch, strict)
     document = _Document(orjson.loads(orjson.dumps(doc)))
     try:
         for operation in operations:
@@ -55,26 +61,45 @@ def apply_json(doc: Object, patch: bytes) -> Any:
     return document.root
 
 
-def _operations(patch: bytes) -> list[dict[str, Any]]:
+def patch_faults(patch: bytes) -> list[str]:
+    """What field validation says of a JSON patch that applies: fields repeated within an operation, unknown ones."""
+    found = [f"json patch {fault}" for fault in duplicate_fields(patch)]
+    for index, operation in enumerate(load_json(patch) or ()):
+        unknown = [name for name in operation or () if name not in _MEMBERS]
+        found += [f'json patch unknown field "[{index}].{name}"' for name in unknown]
+    return found
+
+
+def _operations(patch: bytes, strict: bool) -> list[dict[str, Any]]:
+    head = "error decoding patch: " if strict else ""
     try:
         value = load_json(patch)
     except ValueError as error:
-        raise errors.bad_request(f"error decoding patch: {error}") from None
+        raise errors.bad_request(f"{head}{error}") from None
     if value is None:
         return []
-    if not isinstance(value, list):
-        raise errors.bad_request(f"error decoding patch: {_cannot_unmarshal(value, '[]interface {}')}")
-    for operation in value:
-        if operation is not None and not isinstance(operation, dict):
-            raise errors.bad_request(_cannot_unmarshal(operation, "jsonpatch.Operation"))
+    why = _misshapen(value, strict)
+    if why:
+        raise errors.bad_request(f"{head}json: cannot unmarshal {why}")
     if len(value) > MAX_OPERATIONS:
         why = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(value)}"
         raise StatusError(413, "RequestEntityTooLarge", f"Request entity too large: {why}")
     return [operation or {} for operation in value]
 
 
-def _cannot_unmarshal(value: Any, target: str) -> str:
-    return f"json: cannot unmarshal {JSON_SHAPES[type(value)]} into Go value of type {target}"
+def _misshapen(value: Any, strict: bool) -> str:
+    """What of a patch is no list of operations; "" where all is well."""
+    if not isinstance(value, list):
+        return f"{JSON_SHAPES[type(value)]} into Go value of type {f'[]{_OPERATION}' if strict else 'jsonpatch.Patch'}"
+    for operation in value:
+        if operation is not None and not isinstance(operation, dict):
+            target = _OPERATION if strict else "jsonpatch.Operation"
+            return f"{JSON_SHAPES[type(operation)]} into Go value of type {target}"
+        for name in ("op", "path", "from") if strict else ():
+            member = (operation or {}).get(name)
+            if member is not None and not isinstance(member, str):
+                return f"{JSON_SHAPES[type(member)]} into Go struct field jsonPatchOp.{name} of type string"
+    return ""
 
 
 def _text(operation: dict[str, Any], name: str) -> str:

@@ -93,7 +93,9 @@ def _merge_field(out: Object, name: str, value: Any, kind: Type | None) -> None:
     present: Any = out.get(name)
     if name not in out or type(present) is not type(value):
         if not deleting:
-            out[name] = _without_nulls(value)
+            out.pop(name, None)
+            if not _directed(value):
+                out[name] = _plain(value)
         return
     if isinstance(value, dict):
         rule = rule_of(kind, name)
@@ -104,12 +106,17 @@ def _merge_field(out: Object, name: str, value: Any, kind: Type | None) -> None:
         out[name] = value
 
 
-def _without_nulls(value: Any) -> Any:
-    """A patch value that meets nothing to merge with: its nulls delete nothing and vanish."""
+def _directed(value: Any) -> bool:
+    return isinstance(value, dict) and DIRECTIVE in value
+
+
+def _plain(value: Any) -> Any:
+    """A patch value that meets nothing to merge with: its nulls and whatever holds a `$patch` act on nothing and
+    vanish."""
     if isinstance(value, dict):
-        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+        return {name: _plain(item) for name, item in value.items() if item is not None and not _directed(item)}
     if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
+        return [_plain(item) for item in value if not _directed(item)]
     return value
 
 

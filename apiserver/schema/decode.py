@@ -199,7 +199,10 @@ def _entry(field: Field) -> tuple[type | None, Decoder, bool]:
 
 def _stays(field: Field) -> bool:
     """Whether a zero value that the client sent is written again. Empty lists and maps that are always written become
-    null: the protobuf form in which the real server stores them cannot tell the two apart."""
+    null: the protobuf form in which the real server stores them cannot tell the two apart. Empty managedFields are an
+    order to forget them, which the write carries out."""
+    if field.json == "managedFields":
+        return True
     if field.keep_zero and field.type.shape in ("list", "map"):
         return field.json == "items"
     return field.pointer or field.keep_zero or field.type.shape in ("struct", "any")

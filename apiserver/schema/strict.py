@@ -108,7 +108,7 @@ def yaml_duplicates(data: bytes) -> list[str]:
     import yaml
 
     try:
-        root = yaml.compose(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        root = next(yaml.compose_all(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), None)
     except (yaml.YAMLError, RecursionError, ValueError):
         return []
     found: list[str] = []

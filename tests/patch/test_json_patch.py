@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from apiserver.patch.json_patch import MAX_OPERATIONS, apply_json
+from apiserver.patch.json_patch import MAX_OPERATIONS, apply_json, patch_faults
 from miniplane.apimachinery.status import StatusError
 
 DOC = {"data": {"a": "1", "b~/": "2"}, "list": [1, 2, 3], "none": None}
@@ -71,7 +71,6 @@ def test_whole_document() -> None:
         {"op": "merge", "path": "/data"},
         {"path": "/data"},
         {"op": "remove"},
-        {"op": "remove", "path": 7},
     ],
 )
 def test_what_does_not_apply_is_one_422(operation: dict[str, Any]) -> None:
@@ -83,8 +82,12 @@ def test_what_does_not_apply_is_one_422(operation: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("patch", "message"),
     [
-        (b"{}", "error decoding patch: json: cannot unmarshal object into Go value of type []interface {}"),
-        (b"[1]", "json: cannot unmarshal number into Go value of type jsonpatch.Operation"),
+        (b"{}", "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"),
+        (b"[1]", "error decoding patch: json: cannot unmarshal number into Go value of type handlers.jsonPatchOp"),
+        (
+            b'[{"op": "add", "path": 7}]',
+            "error decoding patch: json: cannot unmarshal number into Go struct field jsonPatchOp.path of type string",
+        ),
         (b"", "error decoding patch: unexpected end of JSON input"),
         (b"[" * 5000 + b"]" * 5000, "error decoding patch: exceeded max depth"),
     ],
@@ -92,6 +95,15 @@ def test_what_does_not_apply_is_one_422(operation: dict[str, Any]) -> None:
 def test_what_is_no_patch_is_400(patch: bytes, message: str) -> None:
     error = failure(patch)
     assert (error.code, error.message) == (400, message)
+
+
+def test_repeated_and_unknown_members_of_operations() -> None:
+    patch = b'[{"op":"add","op":"add","path":"/data/c","value":{"x":1,"x":2},"oops":1}]'
+    assert patch_faults(patch) == [
+        'json patch duplicate field "[0].op"',
+        'json patch duplicate field "[0].value.x"',
+        'json patch unknown field "[0].oops"',
+    ]
 
 
 def test_too_many_operations() -> None:
