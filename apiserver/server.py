@@ -209,6 +209,8 @@ class App:
             if not self.registry.has_group(info.group) or self.registry.custom_group(info.group):
                 return NOT_FOUND
             raise errors.not_found_plain()
+        if kind.custom and not _served_in(kind, info):
+            return NOT_FOUND
         exchange.known = True
         received = exchange.request.received if exchange.request is not None else None
         request = Request(self, info, headers, receive, user, kind, warnings=exchange.warnings, received=received)
@@ -275,6 +277,14 @@ class App:
 Handler = Callable[[Request], Awaitable[Response]]
 
 
+def _served_in(kind: Kind, info: RequestInfo) -> bool:
+    """Whether a custom resource has paths in this scope; for others `route` knows (apiextensions-apiserver's handler
+    leaves them to whoever comes next, and nobody does)."""
+    if info.namespace:
+        return kind.namespaced
+    return not kind.namespaced or info.verb in ALL_NAMESPACES_VERBS
+
+
 def route(request: Request) -> Handler:
     """The handler of a request: 404 where there is no such path, 405 where the path has no such method."""
     info, kind = request.info, request.kind
@@ -299,7 +309,7 @@ def route(request: Request) -> Handler:
         return _handler(request, tuple(allowed), kind.handler)
     found = subresource(kind, info.subresource)
     if found is None:
-        raise errors.not_found_plain()
+        raise errors.not_found(kind, info.name) if kind.custom else errors.not_found_plain()
     request.subresource = found
     return _handler(request, found.verbs, found.handler or ("projection" if found.projection else ""))
 

@@ -112,3 +112,27 @@ def test_system_priority_classes_stay(plane: Plane) -> None:
     assert status == 403
     assert answer["message"].endswith("is forbidden: this is a system priority class and cannot be deleted")
     assert plane.request("GET", path)[0] == 200
+
+
+CUSTOM_PATHS = [
+    ("GET", "/apis/wire.example.com/v1/namespaces/default/wires", 404, "404 page not found\n"),
+    ("GET", "/apis/wire.example.com/v1/wires/a/status", 404, 'wires.wire.example.com "a" not found'),
+    ("GET", "/apis/wire.example.com/v1/wires", 200, None),
+]
+
+
+def test_paths_of_custom_resources(plane: Plane) -> None:
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    spec = {
+        "group": "wire.example.com",
+        "scope": "Cluster",
+        "names": {"plural": "wires", "kind": "Wire"},
+        "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+    }
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    plane.request("POST", definitions, {"metadata": {"name": "wires.wire.example.com"}, "spec": spec})
+    plane.eventually_status("/apis/wire.example.com/v1/wires", 200)
+    for method, path, code, text in CUSTOM_PATHS:
+        status, answer = plane.request(method, path)
+        said = answer.get("message") if isinstance(answer, dict) else answer
+        assert (status, said) == (code, text), path
