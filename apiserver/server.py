@@ -266,7 +266,7 @@ class App:
     def shutting_down(self) -> None:
         """The process is about to end: readiness fails, watches end."""
         self.draining = True
-        self.store.close_watches()
+        self.store.shutting_down()
 
     async def close(self) -> None:
         await self.store.close()

@@ -18,6 +18,7 @@ from apiserver.storage.log import WatchHistory
 from apiserver.storage.peers import PeerGroup, Peers
 from apiserver.storage.tail import Tail
 from apiserver.storage.types import Claim, Compacted, Event, Key, Record, Unavailable, Write
+from apiserver.storage.waiters import Waiters
 from apiserver.storage.watch import Hub, View, Watcher, transition
 from apiserver.storage.writer import Group, Picture, Task, Writer
 
@@ -35,11 +36,23 @@ SWITCH_INTERVAL = 0.0005
 """Seconds. The loop and the writer hand each other the interpreter for every batch; Python's default of 5 ms would be
 the largest part of a write's latency."""
 
+NOTICE_LOSS = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 8000,
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+}
+"""libpq's options for a connection whose other end has vanished; by default the kernel takes minutes to give up. The
+URL may say otherwise."""
+
 
 def open_engine(url: str) -> Engine:
     """The database engine of a URL (`sqlite://`, `sqlite:///FILE`, `postgresql+psycopg://...`)."""
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
+        given = make_url(url).query
+        wanted = {name: value for name, value in NOTICE_LOSS.items() if name not in given}
+        return create_engine(url, pool_pre_ping=True, connect_args=wanted)
     memory = make_url(url).database in (None, "", ":memory:")
     options: dict[str, Any] = {"poolclass": StaticPool} if memory else {}
     engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30}, **options)
@@ -70,6 +83,7 @@ class Store:
         self._claims: dict[str, dict[str, Key]] = {}
         self.bounds = log.Bounds(history)
         self.writer = Writer(engine, loop, self._deliver, self._replace, self.bounds, peers)
+        self._waiters = Waiters(loop, self.writer)
         self._held: dict[Key, tuple[Claim, ...]] = {}
         self._baseline: dict[Key, tuple[Record, tuple[Claim, ...]]] | None = None
         self.closed = False
@@ -216,25 +230,15 @@ class Store:
         """
         if self.closed:
             raise Unavailable("the server is shutting down")
-        done: asyncio.Future[Records] = self._loop.create_future()
-        self.writer.put(Group(writes, done))
-        return await done
+        return await self._waiters.enter(lambda done: Group(writes, done))  # type: ignore[no-any-return]
 
     async def _in_writer(self, run: Callable[[Connection], Any], *, reads: bool = True) -> Any:
-        done: asyncio.Future[Any] = self._loop.create_future()
-        self.writer.put(Task(run, done, reads))
-        return await done
+        return await self._waiters.enter(lambda done: Task(run, done, reads))
 
     def _deliver(self, events: Events, answers: Answers) -> None:
         """On the loop, after the commit: readers and watchers first, then the one who asked."""
         self.apply(events)
-        for done, result in answers:
-            if done.done():
-                continue
-            if isinstance(result, BaseException):
-                done.set_exception(result)
-            else:
-                done.set_result(result)
+        self._waiters.answer(answers)
 
     def apply(self, events: Sequence[Event]) -> None:
         """The one door for changes, ours and foreign: cache, claims, watches."""
@@ -285,9 +289,7 @@ class Store:
         if self.closed:
             return
         self._looking, self._look_again = True, False
-        done: asyncio.Future[None] = self._loop.create_future()
-        done.add_done_callback(self._looked)
-        self.writer.put(Task(self._sync, done))
+        self._waiters.enter(lambda done: Task(self._sync, done)).add_done_callback(self._looked)
 
     def _looked(self, done: asyncio.Future[None]) -> None:
         self._looking = False
@@ -376,9 +378,10 @@ class Store:
         cut = self.revision if revision is None else revision
         await self._in_writer(lambda connection: self.writer.compact(connection, cut), reads=False)
 
-    def close_watches(self) -> None:
-        """End every watch (their clients resume elsewhere)."""
+    def shutting_down(self) -> None:
+        """End every watch (their clients resume elsewhere), and wait no more for a database that is silent."""
         self.hub.close()
+        self._waiters.hurry()
 
     def mark_baseline(self) -> None:
         """Remember the present state for `reset`."""

@@ -24,6 +24,7 @@ class Tail:
     def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) -> None:
         self._engine, self._loop, self._wake = engine, loop, wake
         self._stopping = threading.Event()
+        self._lost = False  # said once, not at every attempt
         self._thread = threading.Thread(target=self._run, name="storage-tail", daemon=True)
 
     def start(self) -> None:
@@ -41,7 +42,9 @@ class Tail:
             try:
                 self._listen()
             except (SQLAlchemyError, OSError, psycopg.Error) as error:  # the pool hands on the driver's own errors
-                logger.warning("not listening to the database: %s", str(error).split("\n")[0])
+                if not self._lost:
+                    logger.warning("not listening to the database: %s", str(error).split("\n")[0])
+                self._lost = True
                 self._stopping.wait(RETRY_SECONDS)
 
     def _listen(self) -> None:
@@ -55,6 +58,9 @@ class Tail:
         try:
             connection.autocommit = True
             connection.execute("LISTEN miniplane")
+            if self._lost:
+                logger.warning("listening to the database again")
+            self._lost = False
             self._call()
             while not self._stopping.is_set():
                 if any(True for _ in connection.notifies(timeout=LOOK_SECONDS, stop_after=1)):

@@ -29,6 +29,8 @@ logger = logging.getLogger("miniplane.storage")
 BATCH_LIMIT = 256
 CATCH_UP_PAGE = 1000
 COMPACTION_SLICE = 2000
+LAST_SILENCE = 1.0
+"""Seconds that the end of the process waits for a database that says nothing."""
 
 
 @dataclass(slots=True)
@@ -87,6 +89,7 @@ class Writer:
         self.batches = [0] * (BATCH_LIMIT.bit_length() + 1)  # by size: up to 1, 2, 4, ..., BATCH_LIMIT writes, more
         self.writes = self.failures = 0
         self._failing = False
+        self._busy_since: float | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -99,21 +102,37 @@ class Writer:
         """How many groups and tasks wait."""
         return self._queue.qsize()
 
+    @property
+    def silence(self) -> float:
+        """Seconds since the database last said something, where the thread waits for it."""
+        since = self._busy_since
+        return time.monotonic() - since if since is not None else 0.0
+
     def stop(self) -> None:
-        """Finish what waits and end the thread."""
+        """Finish what waits and end the thread; it is left behind where the database says nothing."""
         self._queue.put(None)
-        self._thread.join()
+        self._thread.join(1.0)
+        while self._thread.is_alive() and self.silence < LAST_SILENCE:
+            self._thread.join(1.0)
+        if self._thread.is_alive():
+            logger.warning("the database does not answer: not waiting for it")
 
     def _run(self) -> None:
         with self._engine.connect() as connection:
             running = True
             while running:
+                self._busy_since = None
                 groups, tasks, running = self._take()
+                self._heard()
                 if groups:
                     self._commit_groups(connection, groups)
                 for task in tasks:
+                    self._heard()
                     self._run_task(connection, task)
                 self._compact_if_due(connection)
+
+    def _heard(self) -> None:
+        self._busy_since = time.monotonic()
 
     def _take(self) -> tuple[list[Group], list[Task], bool]:
         """Everything that waits, at least one item."""
@@ -126,7 +145,8 @@ class Writer:
         while True:
             if item is None:
                 return groups, tasks, False
-            (groups if isinstance(item, Group) else tasks).append(item)  # type: ignore[arg-type]
+            if not item.done.done():  # else nobody waits for it any more
+                (groups if isinstance(item, Group) else tasks).append(item)  # type: ignore[arg-type]
             if len(groups) >= BATCH_LIMIT:
                 return groups, tasks, True
             try:
@@ -338,6 +358,7 @@ class Writer:
             connection.commit()
         self.compacted = cut
         while True:
+            self._heard()
             oldest = select(tables.log.c.revision).where(tables.log.c.revision <= cut).limit(COMPACTION_SLICE)
             gone = delete(tables.log).where(tables.log.c.revision.in_(oldest.scalar_subquery()))
             with self._turn():
