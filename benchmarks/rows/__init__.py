@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from benchmarks.measure import Bench, Result
-from benchmarks.rows import create, fanout, get, idle, listing, propagation, start, workers
+from benchmarks.rows import create, fanout, get, idle, listing, propagation, replicas, start, workers
 
 ROWS: dict[str, Callable[[Bench], Awaitable[list[Result]]]] = {
     "start": start.measure,
@@ -16,4 +16,5 @@ ROWS: dict[str, Callable[[Bench], Awaitable[list[Result]]]] = {
     "idle": idle.measure,
     "propagation": propagation.measure,
     "workers": workers.measure,
+    "replicas": replicas.measure,
 }
