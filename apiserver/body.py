@@ -11,7 +11,8 @@ import orjson
 from apiserver import errors, gojson
 from apiserver.kinds.kind import Kind, Object
 from apiserver.negotiation import JSON, PROTOBUF, YAML, content_type
-from apiserver.schema.decode import DecodeError, decode, decode_strictly
+from apiserver.schema.decode import decode, decode_strictly
+from apiserver.schema.scalars import DecodeError
 from apiserver.schema.strict import duplicate_fields, unknown_fields, yaml_duplicates
 from miniplane.apimachinery.status import StatusError
 

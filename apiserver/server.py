@@ -19,17 +19,16 @@ from apiserver.customresources import CustomResources
 from apiserver.discovery import Discovery
 from apiserver.exchange import Exchange, new_audit_id
 from apiserver.flowcontrol import FlowControl, TooManyRequests
-from apiserver.handlers import HANDLERS
 from apiserver.handlers.contention import Turns
 from apiserver.handlers.respond import compressed, status_response
 from apiserver.kinds import KINDS
-from apiserver.kinds.kind import Kind, Object, User, subresource
+from apiserver.kinds.kind import Kind, Object, User
 from apiserver.metrics import READ_ONLY, RequestMetrics, labels_of
-from apiserver.negotiation import PLAIN, negotiate
 from apiserver.registry import Registry
 from apiserver.repair import Repair
 from apiserver.request import ClientGone, Message, Receive, Request, Response, Send
 from apiserver.requestinfo import RequestInfo
+from apiserver.routing import negotiated, route, served_in
 from apiserver.sending import send_answer
 from apiserver.storage.store import Store
 from apiserver.storage.types import Unavailable
@@ -50,9 +49,6 @@ TOO_MANY = Response(
     headers=[(b"retry-after", b"1"), (b"x-content-type-options", b"nosniff")],
 )
 NOT_FOUND = Response(404, b"404 page not found\n", "text/plain; charset=utf-8")
-COLLECTION_VERBS = frozenset({"list", "watch", "create", "deletecollection"})
-ALL_NAMESPACES_VERBS = frozenset({"list", "watch"})
-KNOWN_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 
 class App:
@@ -209,7 +205,7 @@ class App:
             if not self.registry.has_group(info.group) or self.registry.custom_group(info.group):
                 return NOT_FOUND
             raise errors.not_found_plain()
-        if kind.custom and not _served_in(kind, info):
+        if kind.custom and not served_in(kind, info):
             return NOT_FOUND
         exchange.known = True
         received = exchange.request.received if exchange.request is not None else None
@@ -272,76 +268,6 @@ class App:
         await self.store.close()
         if self.audit is not None:
             await asyncio.to_thread(self.audit.close)
-
-
-Handler = Callable[[Request], Awaitable[Response]]
-
-
-def _served_in(kind: Kind, info: RequestInfo) -> bool:
-    """Whether a custom resource has paths in this scope; for others `route` knows (apiextensions-apiserver's handler
-    leaves them to whoever comes next, and nobody does)."""
-    if info.namespace:
-        return kind.namespaced
-    return not kind.namespaced or info.verb in ALL_NAMESPACES_VERBS
-
-
-def route(request: Request) -> Handler:
-    """The handler of a request: 404 where there is no such path, 405 where the path has no such method."""
-    info, kind = request.info, request.kind
-    scoped = kind.namespaced == bool(info.namespace) or (kind.resource == "namespaces" and bool(info.name))
-    if not info.name:
-        if len(info.parts) > 1:
-            raise errors.not_found_plain()
-        if not scoped and not (kind.namespaced and not info.namespace):
-            raise errors.not_found_plain()
-        allowed = [verb for verb in kind.verbs if verb in COLLECTION_VERBS]
-        if not scoped:
-            allowed = [verb for verb in allowed if verb in ALL_NAMESPACES_VERBS]
-        if not allowed:
-            raise errors.not_found_plain()
-        return _handler(request, tuple(allowed), kind.handler)
-    if not scoped or (len(info.parts) > (3 if info.subresource else 2) and info.subresource != "proxy"):
-        raise errors.not_found_plain()
-    if not info.subresource:
-        allowed = [verb for verb in kind.verbs if verb not in COLLECTION_VERBS or verb == "watch" == info.verb]
-        if not allowed:
-            raise errors.not_found_plain()
-        return _handler(request, tuple(allowed), kind.handler)
-    found = subresource(kind, info.subresource)
-    if found is None:
-        raise errors.not_found(kind, info.name) if kind.custom else errors.not_found_plain()
-    request.subresource = found
-    return _handler(request, found.verbs, found.handler or ("projection" if found.projection else ""))
-
-
-def _handler(request: Request, allowed: tuple[str, ...], special: str) -> Handler:
-    info = request.info
-    verb = info.verb
-    if verb == "proxy":
-        raise errors.not_found_plain()
-    if info.method not in KNOWN_METHODS or verb not in allowed or (verb == "watch" and info.method != "GET"):
-        raise errors.method_not_allowed()
-    return HANDLERS[f"{special}:{verb}" if special else verb]
-
-
-def negotiated(request: Request) -> Any:
-    """The representation of the answer. Raises 406."""
-    accept = request.headers.get(b"accept")
-    if accept is None or accept == b"application/json":
-        return PLAIN
-    offered = ("application/json", "application/yaml") if _unpublished(request.kind, accept) else None
-    is_list = request.info.verb in ("list", "watch")
-    text = accept.decode("latin-1")
-    return negotiate(text, is_list, offered) if offered else negotiate(text, is_list)
-
-
-def _unpublished(kind: Kind, accept: bytes) -> bool:
-    """Whether the kind has no protobuf form; looked up only for clients that ask for one."""
-    if kind.custom or b"protobuf" not in accept:
-        return kind.custom
-    from apiserver.protobuf.codec import supported
-
-    return not supported(kind.api_version, kind.kind)
 
 
 def _log_fault(exchange: Exchange) -> None:

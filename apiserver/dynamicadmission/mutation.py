@@ -7,7 +7,8 @@ import orjson
 from apiserver import errors
 from apiserver.dynamicadmission.attributes import Attributes
 from apiserver.kinds.kind import Kind, Object
-from apiserver.schema.decode import DecodeError, decode
+from apiserver.schema.decode import decode
+from apiserver.schema.scalars import DecodeError
 
 KEPT = ("resourceVersion", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
 """Metadata that no admission may change."""

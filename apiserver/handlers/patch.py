@@ -20,7 +20,8 @@ from apiserver.patch.merge_patch import apply_merge
 from apiserver.patch.strategic import apply_strategic
 from apiserver.patch.unstructured import restore_fault
 from apiserver.request import Response
-from apiserver.schema.decode import DecodeError, decode_changed
+from apiserver.schema.decode import decode_changed
+from apiserver.schema.scalars import DecodeError
 from apiserver.schema.strict import duplicate_fields, unknown_fields, yaml_duplicates
 from miniplane.apimachinery.status import StatusError
 

@@ -28,7 +28,8 @@ from apiserver.patch.managed import (
 )
 from apiserver.patch.merging import ABSENT, merged, removed, with_named_fields
 from apiserver.patch.nodes import Untypable, node_of
-from apiserver.schema.decode import DecodeError, decode
+from apiserver.schema.decode import decode
+from apiserver.schema.scalars import DecodeError
 from apiserver.schema.types import Type
 
 if TYPE_CHECKING:

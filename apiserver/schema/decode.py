@@ -5,37 +5,12 @@ Each Type is compiled to a function once; decoding then is dictionary look-ups a
 
 from __future__ import annotations
 
-import base64
-import binascii
 import itertools
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
-from apiserver.schema import gotime
+from apiserver.schema.scalars import SCALARS, TOO_DEEP, DecodeError, Decoder, Mismatch, shape_of, too_deep
 from apiserver.schema.types import Field, Type
-
-Decoder = Callable[[Any], Any]
-
-
-TOO_DEEP = "exceeded max depth"
-MAX_DEPTH = 200
-"""Levels of a free-form value or of types within themselves: what is stored must be encoded again, where orjson stops
-at 254. The real server stops at 10,000."""
-
-
-class DecodeError(ValueError):
-    """What Go's decoder would say of the body."""
-
-
-class _Mismatch(Exception):
-    """A value of the wrong JSON type; the path is put together on the way up."""
-
-    def __init__(self, shape: str, go: str) -> None:
-        self.shape, self.go = shape, go
-        self.path: list[str] = []
-        self.owner = ""
-
 
 _left_out = itertools.count()
 """Moves on with every unknown field; taking the next number is atomic, so that threads may decode side by side."""
@@ -66,14 +41,14 @@ def decode(obj: Any, kind: Type) -> dict[str, Any]:
         found: dict[str, Any] = compiled(kind)(obj)
         if kind.recursive and too_deep(found):
             raise DecodeError(TOO_DEEP)
-    except _Mismatch as error:
+    except Mismatch as error:
         raise DecodeError(_text(_graver(obj, kind) or error)) from None
     except RecursionError:
         raise DecodeError(TOO_DEEP) from None
     return found
 
 
-def _text(error: _Mismatch | DecodeError) -> str:
+def _text(error: Mismatch | DecodeError) -> str:
     if isinstance(error, DecodeError):
         return str(error)
     where = f"Go struct field {error.owner}.{'.'.join(error.path)}" if error.owner else "Go value"
@@ -83,12 +58,12 @@ def _text(error: _Mismatch | DecodeError) -> str:
 _OWN_UNMARSHAL = frozenset({"quantity", "intstr", "time", "microtime"})
 
 
-def _graver(obj: Any, kind: Type) -> _Mismatch | DecodeError | None:
+def _graver(obj: Any, kind: Type) -> Mismatch | DecodeError | None:
     """The first error of a type with an UnmarshalJSON of its own: it ends Go's decoding at once, where wrong types of
     plain fields are only remembered."""
     try:
         _own_unmarshal(obj, kind, kind.owner)
-    except (_Mismatch, DecodeError) as error:
+    except (Mismatch, DecodeError) as error:
         return error
     except RecursionError:
         return DecodeError(TOO_DEEP)
@@ -112,7 +87,7 @@ def _own_unmarshal(value: Any, kind: Type, owner: str) -> None:
 def _below(value: Any, kind: Type, owner: str, key: str) -> None:
     try:
         _own_unmarshal(value, kind, owner)
-    except _Mismatch as error:
+    except Mismatch as error:
         error.path.insert(0, key)
         error.owner = error.owner or owner
         raise
@@ -134,17 +109,7 @@ def _compile(kind: Type) -> Decoder:
             return _list(kind)
         case "map":
             return _map(kind)
-    return _SCALARS[kind.shape](kind)
-
-
-def _shape_of(value: Any) -> str:
-    if isinstance(value, str):
-        return "string"
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, dict):
-        return "object"
-    return "array" if isinstance(value, list) else "number"
+    return SCALARS[kind.shape](kind)
 
 
 _PLAIN: dict[str, type] = {"string": str, "bool": bool, "duration": str}
@@ -157,7 +122,7 @@ def _struct(kind: Type) -> Decoder:
 
     def decoder(value: Any) -> Any:
         if type(value) is not dict:
-            raise _Mismatch(_shape_of(value), go)
+            raise Mismatch(shape_of(value), go)
         if not table:  # at first use, not before: types may contain themselves
             table.update({name: _entry(field) for name, field in kind.fields.items()})
             always.extend((name, _zero(field)) for name, field in kind.fields.items() if _written(field))
@@ -179,7 +144,7 @@ def _struct(kind: Type) -> Decoder:
                 continue
             try:
                 decoded = decoder_of_field(item)
-            except _Mismatch as error:
+            except Mismatch as error:
                 error.path.insert(0, key)
                 error.owner = error.owner or owner
                 raise
@@ -244,7 +209,7 @@ def _list(kind: Type) -> Decoder:
 
     def decoder(value: Any) -> Any:
         if type(value) is not list:
-            raise _Mismatch(_shape_of(value), go)
+            raise Mismatch(shape_of(value), go)
         return [inner(item) if item is not None else null() for item in value]
 
     return decoder
@@ -258,169 +223,7 @@ def _map(kind: Type) -> Decoder:
 
     def decoder(value: Any) -> Any:
         if type(value) is not dict:
-            raise _Mismatch(_shape_of(value), go)
+            raise Mismatch(shape_of(value), go)
         return {key: inner(item) if item is not None else null for key, item in value.items()}
 
     return decoder
-
-
-def _string(kind: Type) -> Decoder:
-    go = kind.go
-
-    def decoder(value: Any) -> Any:
-        if type(value) is not str:
-            raise _Mismatch(_shape_of(value), go)
-        return value
-
-    return decoder
-
-
-def _bool(kind: Type) -> Decoder:
-    def decoder(value: Any) -> Any:
-        if type(value) is not bool:
-            raise _Mismatch(_shape_of(value), "bool")
-        return value
-
-    return decoder
-
-
-def _integer(kind: Type) -> Decoder:
-    low, high = (-(2**31), 2**31) if kind.shape == "int32" else (-(2**63), 2**63)
-    go = kind.shape
-
-    def decoder(value: Any) -> Any:
-        if type(value) is not int:
-            shape = _shape_of(value)
-            raise _Mismatch(f"number {value!r}" if shape == "number" else shape, go)
-        if not low <= value < high:
-            raise _Mismatch(f"number {value}", go)
-        return value
-
-    return decoder
-
-
-def _float(kind: Type) -> Decoder:
-    def decoder(value: Any) -> Any:
-        if type(value) not in (int, float):
-            raise _Mismatch(_shape_of(value), "float64")
-        return value
-
-    return decoder
-
-
-def _quantity(kind: Type) -> Decoder:
-    def decoder(value: Any) -> Any:
-        if type(value) not in (str, int, float):
-            raise DecodeError(
-                "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-            )
-        try:
-            return _canonical(value)
-        except ValueError as error:
-            raise DecodeError(str(error)) from None
-
-    return decoder
-
-
-@lru_cache(maxsize=4096)
-def _canonical(value: str | int | float) -> str:
-    """The few distinct quantities of a cluster are parsed once."""
-    from miniplane.apimachinery.quantity import Quantity
-
-    return Quantity.parse(value).canonical()
-
-
-def _int_or_string(kind: Type) -> Decoder:
-    def decoder(value: Any) -> Any:
-        if type(value) is str:
-            return value
-        if type(value) is not int:
-            shape = _shape_of(value)
-            raise _Mismatch(f"number {value!r}" if shape == "number" else shape, "int32")
-        if not -(2**31) <= value < 2**31:
-            raise _Mismatch(f"number {value}", "int32")
-        return value
-
-    return decoder
-
-
-def _bytes(kind: Type) -> Decoder:
-    def decoder(value: Any) -> Any:
-        if type(value) is not str:
-            raise _Mismatch(_shape_of(value), "[]uint8")
-        try:
-            text = value.replace("\r", "").replace("\n", "")
-            base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
-            raise DecodeError(f"illegal base64 data at input byte {_bad_byte(value)}") from None
-        return text
-
-    return decoder
-
-
-_ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-
-
-def _bad_byte(text: str) -> int:
-    """Where Go's decoder stops: the first foreign byte, or the end of an incomplete group."""
-    for index, char in enumerate(text):
-        if char not in _ALPHABET:
-            if char == "=" and index % 4 >= 2:
-                padded = text[index:].rstrip("=")
-                return index if padded else len(text) - len(text) % 4
-            return index
-    return len(text) - len(text) % 4 if len(text) % 4 else len(text)
-
-
-def _time(kind: Type) -> Decoder:
-    micro = kind.shape == "microtime"
-
-    def decoder(value: Any) -> Any:
-        if type(value) is not str:
-            raise _Mismatch(_shape_of(value), "string")
-        try:
-            return gotime.canonical(value, micro)
-        except ValueError as error:
-            raise DecodeError(str(error)) from None
-
-    return decoder
-
-
-def _any(kind: Type) -> Decoder:
-    def decoder(value: Any) -> Any:
-        if isinstance(value, (dict, list)) and too_deep(value):
-            raise DecodeError(TOO_DEEP)
-        return value
-
-    return decoder
-
-
-def too_deep(value: Any) -> bool:
-    """Whether a value has more than MAX_DEPTH levels. Level by level: recursion would meet Python's own limit."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            child
-            for item in level
-            for child in (item.values() if isinstance(item, dict) else item)
-            if isinstance(child, (dict, list))
-        ]
-        if not level:
-            return False
-    return True
-
-
-_SCALARS: dict[str, Callable[[Type], Decoder]] = {
-    "string": _string,
-    "bytes": _bytes,
-    "bool": _bool,
-    "int32": _integer,
-    "int64": _integer,
-    "float64": _float,
-    "quantity": _quantity,
-    "intstr": _int_or_string,
-    "time": _time,
-    "microtime": _time,
-    "duration": _string,
-    "any": _any,
-}

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
 
 from apiserver.storage import migrate, tables
-from apiserver.storage.store import open_engine
+from apiserver.storage.engine import open_engine
 
 BUMP = 1_000_000_000
 """Revisions that writes after the backup may have used: a thousand a second for eleven days."""

@@ -8,9 +8,10 @@ import pytest
 
 from apiserver.kinds.kind import Kind
 from apiserver.schema.custom import CustomSchema
-from apiserver.schema.decode import DecodeError, decode
+from apiserver.schema.decode import decode
 from apiserver.schema.openapi import OpenAPI
 from apiserver.schema.registry import Schemas
+from apiserver.schema.scalars import DecodeError
 from apiserver.schema.strict import unknown_fields
 from apiserver.schema.structural import faults
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apiserver.schema.decode import DecodeError, decode
+from apiserver.schema.decode import decode
 from apiserver.schema.references import references
 from apiserver.schema.registry import RECURSIVE, Schemas
+from apiserver.schema.scalars import DecodeError
 from apiserver.schema.types import Type
 
 SCHEMAS = Schemas.for_minor(36)

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import inspect
 
 from apiserver.storage import migrate, tables
-from apiserver.storage.store import Store, open_engine
+from apiserver.storage.engine import open_engine
+from apiserver.storage.store import Store
 from apiserver.storage.types import Claim, ClaimTaken, Compacted, EventType, Exists, Record, Stale
 from tests.storage.objects import RESOURCE, LabelView, content, key, make_write
 
