@@ -49,6 +49,9 @@ class NamespaceLifecycle(Plugin):
             return
         check_namespace(kind, obj["metadata"].get("name", ""), context)
 
+    async def call(self, request: Request, kind: Kind, obj: Object, context: Context) -> None:
+        check_namespace(request.kind, request.info.name, context)
+
     async def delete(self, request: Request, kind: Kind, old: Object, context: Context) -> None:
         name = old["metadata"]["name"]
         if kind.resource == "namespaces" and name in IMMORTAL_NAMESPACES:

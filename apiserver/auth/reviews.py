@@ -10,7 +10,7 @@ from apiserver.auth.authorization import Attributes
 from apiserver.body import read_object
 from apiserver.field import FieldError, invalid, required
 from apiserver.handlers.respond import value_response
-from apiserver.handlers.write import context_of
+from apiserver.handlers.write import context_of, place
 from apiserver.kinds.kind import Object, User
 from apiserver.managers import track
 
@@ -23,8 +23,7 @@ async def review(request: Request) -> Response:
     options = writeoptions.parse(request.info, "CreateOptions")
     obj = await read_object(request, request.kind, options.field_validation)
     obj["metadata"] = obj.get("metadata") or {}
-    if request.kind.namespaced:
-        obj["metadata"].setdefault("namespace", request.info.namespace)
+    place(request.kind, obj["metadata"], request.info.namespace)
     track(request, None, obj, options, context_of(request, options))
     REVIEWS[request.kind.kind](request, obj)
     return value_response(request, obj, 201)
@@ -49,11 +48,16 @@ def _spec_faults(spec: Mapping[str, Any]) -> list[FieldError]:
     both = "resourceAttributes" in spec and "nonResourceAttributes" in spec
     if both:
         why = "cannot be specified in combination with resourceAttributes"
-        return [invalid("spec.nonResourceAttributes", spec["nonResourceAttributes"], why)]
+        return [invalid("spec.nonResourceAttributes", _internal(spec["nonResourceAttributes"]), why)]
     if "resourceAttributes" not in spec and "nonResourceAttributes" not in spec:
         why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
         return [invalid("spec.resourceAttributes", spec.get("nonResourceAttributes"), why)]
     return []
+
+
+def _internal(attributes: Mapping[str, Any]) -> Object:
+    """NonResourceAttributes as the real server's internal type is shown in errors."""
+    return {"Path": attributes.get("path", ""), "Verb": attributes.get("verb", "")}
 
 
 def _metadata_faults(obj: Object, namespaced: bool) -> list[FieldError]:
@@ -138,7 +142,7 @@ def _local_faults(request: Request, spec: Mapping[str, Any]) -> list[FieldError]
         faults.append(invalid(field, asked.get("namespace", ""), "must match metadata.namespace"))
     if "nonResourceAttributes" in spec:
         field = "spec.nonResourceAttributes"
-        faults.append(invalid(field, spec["nonResourceAttributes"], "disallowed on this kind of request"))
+        faults.append(invalid(field, _internal(spec["nonResourceAttributes"]), "disallowed on this kind of request"))
     return faults
 
 

@@ -20,7 +20,7 @@ from apiserver.body import read_object
 from apiserver.field import FieldError, invalid
 from apiserver.handlers import read
 from apiserver.handlers.respond import value_response
-from apiserver.handlers.write import context_of
+from apiserver.handlers.write import context_of, place
 from apiserver.kinds.kind import Kind, Object, User
 from apiserver.managers import track
 from apiserver.storage.types import Key
@@ -167,10 +167,10 @@ async def create_token(request: Request) -> Response:
     """POST serviceaccounts/NAME/token."""
     options = writeoptions.parse(request.info, "CreateOptions")
     obj = await read_object(request, TOKEN_REQUEST, options.field_validation)
-    account = orjson.loads(read.find(request).data)
-    from apiserver.handlers.write import context_of
-
+    given = obj.setdefault("metadata", {})
+    place(TOKEN_REQUEST, given, request.info.namespace)
     await request.server.admission.call(request, TOKEN_REQUEST, obj, context_of(request, options))
+    account = _account(request, given)
     spec = obj.setdefault("spec", {})
     spec.setdefault("boundObjectRef", None)
     seconds = spec.get("expirationSeconds")
@@ -179,8 +179,7 @@ async def create_token(request: Request) -> Response:
     faults = _faults(seconds)
     if faults:
         raise errors.invalid("authentication.k8s.io", "TokenRequest", "", faults)
-    given = obj.get("metadata") or {}
-    obj["metadata"] = dict(given)
+    obj["metadata"] = {key: value for key, value in given.items() if key != "namespace"}
     _track(request, obj, options)
     bound = _bound(request, spec["boundObjectRef"])
     spec["audiences"] = spec.get("audiences") or [ISSUER]
@@ -191,6 +190,21 @@ async def create_token(request: Request) -> Response:
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(expires))
     obj["status"] = {"token": token, "expirationTimestamp": stamp}
     return value_response(request, obj, 201)
+
+
+def _account(request: Request, given: Object) -> Object:
+    """The account that the URL names and the body does not contradict. Raises 404, 409, 422."""
+    if given.get("name", request.info.name) != request.info.name:
+        why = "must match the service account name if specified"
+        faults = [invalid("metadata.name", given["name"], why)]
+        raise errors.invalid("authentication.k8s.io", "TokenRequest", request.info.name, faults)
+    account: Object = orjson.loads(read.find(request).data)
+    wanted, uid = given.get("uid"), account["metadata"]["uid"]
+    if wanted and wanted != uid:
+        why = f"the UID in the token request ({wanted}) does not match the UID of the service account ({uid})"
+        named = replace(TOKEN_REQUEST, plural=TOKEN_REQUEST.kind)
+        raise errors.conflict(named, request.info.name, why)
+    return account
 
 
 def _track(request: Request, obj: Object, options: writeoptions.WriteOptions) -> None:
@@ -246,7 +260,8 @@ def _place(request: Request, pod: Object) -> Object:
     account, node = pod.get("serviceAccountName", ""), pod.get("nodeName")
     if account != request.info.name:
         raise errors.bad_request(
-            f'cannot bind token for serviceaccount "{request.info.name}" to pod running with serviceaccount "{account}"'
+            f'cannot bind token for serviceaccount "{request.info.name}" to pod running with different serviceaccount '
+            "name."
         )
     record = request.server.store.get(Key("nodes", "", node)) if node else None
     if not node:

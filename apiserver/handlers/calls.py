@@ -14,7 +14,7 @@ from apiserver.field import FieldError, invalid, required
 from apiserver.handlers import read
 from apiserver.handlers.eviction import evict
 from apiserver.handlers.respond import value_response
-from apiserver.handlers.write import context_of, modify
+from apiserver.handlers.write import context_of, modify, place
 from apiserver.kinds.kind import Context, Kind, Object, Strategy, Subresource
 from apiserver.request import Request, Response
 
@@ -26,20 +26,21 @@ async def bind(request: Request) -> Response:
     """POST pods/NAME/binding (and the older POST bindings): give a pod its node."""
     options = writeoptions.parse(request.info, "CreateOptions")
     binding = await read_object(request, BINDING, options.field_validation)
-    metadata = binding.get("metadata") or {}
+    metadata = binding.setdefault("metadata", {})
+    place(BINDING, metadata, request.info.namespace)
     pods = request.server.registry.find("", "v1", "pods")
     assert pods is not None
     request.kind = pods
     name = request.info.name or metadata.get("name", "")
-    if request.info.name and metadata.get("name", request.info.name) != request.info.name:
-        raise errors.bad_request("name in URL does not match name in Binding object")
     request.info.name, request.info.subresource = name, "binding"
     request.subresource = Subresource("binding", ("create",), strategy=AssignStrategy())
     options.applied = True  # a node is nobody's field
+    await request.server.admission.call(request, BINDING, binding, context_of(request, options))
+    if metadata.get("name", "") != name:
+        raise errors.bad_request("name in URL does not match name in Binding object")
     faults = _binding_faults(binding.get("target") or {})
     if faults:
         raise errors.plain_internal(", ".join(map(str, faults)))
-    await request.server.admission.call(request, BINDING, binding, context_of(request, options))
     await modify(request, options, lambda pod: assign(request, pod, binding))
     return value_response(request, dict(CREATED), 201)
 

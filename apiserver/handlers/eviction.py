@@ -11,7 +11,7 @@ from apiserver.body import read_object
 from apiserver.handlers import delete, read
 from apiserver.handlers.commit import write_of
 from apiserver.handlers.respond import value_response
-from apiserver.handlers.write import context_of, modify
+from apiserver.handlers.write import context_of, modify, place
 from apiserver.kinds.kind import Kind, Object
 from apiserver.kinds.pods import eviction
 from apiserver.storage.types import Stale, Unavailable
@@ -31,10 +31,11 @@ async def evict(request: Request) -> Response:
     """Spend one disruption of the pod's budget, mark the pod, delete it. Raises 400, 404, 429, 500."""
     options = writeoptions.parse(request.info, "CreateOptions")
     body = await read_object(request, EVICTION, options.field_validation)
-    name = (body.get("metadata") or {}).get("name", request.info.name)
-    if name != request.info.name:
-        raise errors.bad_request("name in URL does not match name in Eviction object")
+    metadata, name = body.setdefault("metadata", {}), request.info.name
+    place(EVICTION, metadata, request.info.namespace)
     await request.server.admission.call(request, EVICTION, body, context_of(request, options))
+    if metadata.get("name") != name:
+        raise errors.bad_request("name in URL does not match name in Eviction object")
     asked = dict(body.get("deleteOptions") or {})
     if options.dry_run:
         asked["dryRun"] = ["All"]

@@ -127,10 +127,11 @@ _SOURCES = frozenset(
 )
 
 
-_SOURCE_DEFAULTS = {
+_SOURCE_DEFAULTS: dict[str, Object] = {
+    "hostPath": {"type": ""},
     "iscsi": {"iscsiInterface": "default"},
     "rbd": {"pool": "rbd", "user": "admin", "keyring": "/etc/ceph/keyring"},
-    "azureDisk": {"cachingMode": "ReadWrite", "kind": "Shared", "fsType": "ext4"},
+    "azureDisk": {"cachingMode": "ReadWrite", "kind": "Shared", "fsType": "ext4", "readOnly": False},
     "scaleIO": {"storageMode": "ThinProvisioned", "fsType": "xfs"},
 }
 
@@ -142,8 +143,6 @@ def default_volume(volume: Object) -> None:
     for source, mode in _MODES.items():
         if volume.get(source) is not None:
             volume[source].setdefault("defaultMode", mode)
-    if volume.get("hostPath") is not None:
-        volume["hostPath"].setdefault("type", "")
     if volume.get("image") is not None and not volume["image"].get("pullPolicy"):
         volume["image"]["pullPolicy"] = pull_policy(volume["image"].get("reference", ""))
     for item in _downward_items(volume):
@@ -154,13 +153,18 @@ def default_volume(volume: Object) -> None:
         token = source.get("serviceAccountToken")
         if token is not None:
             token.setdefault("expirationSeconds", 3600)
+    default_source(volume)
+    claim = ((volume.get("ephemeral") or {}).get("volumeClaimTemplate") or {}).get("spec")
+    if claim is not None:
+        claim.setdefault("volumeMode", "Filesystem")
+
+
+def default_source(volume: Object) -> None:
+    """The sources that pods and PersistentVolumes share."""
     for source, defaults in _SOURCE_DEFAULTS.items():
         if volume.get(source) is not None:
             for name, value in defaults.items():
                 volume[source][name] = volume[source].get(name) or value
-    claim = ((volume.get("ephemeral") or {}).get("volumeClaimTemplate") or {}).get("spec")
-    if claim is not None:
-        claim.setdefault("volumeMode", "Filesystem")
 
 
 def _downward_items(volume: Object) -> list[Any]:

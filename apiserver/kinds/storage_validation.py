@@ -124,13 +124,51 @@ def _modes_kept(new: Object, old: Object) -> list[FieldError]:
     found: list[FieldError] = []
     if new["spec"].get("volumeMode") != old["spec"].get("volumeMode"):
         found.append(immutable("volumeMode", new["spec"].get("volumeMode")))
-    before, now = (obj["spec"].get("volumeAttributesClassName") for obj in (old, new))
-    path = "spec.volumeAttributesClassName"
-    if before is not None and now is None:
-        found.append(forbidden(path, "update from non-nil value to nil is forbidden"))
-    elif before is not None and before != now and not now:
-        found.append(forbidden(path, "update from non-nil value to an empty string is forbidden"))
+    wanted, applied = (
+        new["spec"].get("volumeAttributesClassName"),
+        (old.get("status") or {}).get("currentVolumeAttributesClassName"),
+    )
+    if applied is not None and not wanted and old["spec"].get("volumeAttributesClassName") != wanted:
+        what = "nil" if wanted is None else "empty string"
+        why = f"update to {what} is forbidden when status.currentVolumeAttributesClassName is not nil"
+        found.append(forbidden("spec.volumeAttributesClassName", why))
     return found
+
+
+RESIZE_STATUSES = (
+    "ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress", "NodeResizeInfeasible",
+    "NodeResizePending",
+)  # fmt: skip
+
+
+def claim_status(claim: Object) -> list[FieldError]:
+    """What is wrong with a claim's status."""
+    status = claim.get("status") or {}
+    found = [] if claim["spec"].get("accessModes") else [required("Spec.accessModes")]
+    for name, amount in sorted((status.get("capacity") or {}).items()):
+        found += _basic(amount, f"status.capacity[{name}]")
+    path = "status.allocatedResourceStatus"  # as the real server spells it
+    for name, state in sorted((status.get("allocatedResourceStatuses") or {}).items()):
+        found += _claim_resource(name, path)
+        if state not in RESIZE_STATUSES:
+            found.append(not_supported(path, name, RESIZE_STATUSES))
+    path = "status.allocatedResources"
+    for name, amount in sorted((status.get("allocatedResources") or {}).items()):
+        found += _claim_resource(name, path) or _basic(amount, f"{path}[{name}]")
+    return found
+
+
+def _claim_resource(name: str, path: str) -> list[FieldError]:
+    """A qualified name; of Kubernetes' own only storage."""
+    found = each(path, name, rules.qualified_name(name))
+    if not found and name != "storage" and ("/" not in name or "kubernetes.io/" in name):
+        found.append(not_supported(path, name, ("storage",)))
+    return found
+
+
+def _basic(amount: str, path: str) -> list[FieldError]:
+    value = Quantity.parse(amount).value()
+    return [invalid(path, value, "must be a valid resource quantity")] if value < 0 else []
 
 
 def _glusterfs(source: Object, path: str, scope: Scope) -> list[FieldError]:
@@ -219,12 +257,9 @@ def _inline(spec: Object, path: str) -> list[FieldError]:
 def _capacity(capacity: Object, path: str) -> list[FieldError]:
     found = [] if capacity else [required(path)]
     if list(capacity) != ["storage"]:
-        found.append(not_supported(path, capacity or None, ("storage",)))
+        found.append(not_supported(path, dict(sorted(capacity.items())) or None, ("storage",)))
     for name in sorted(capacity):
-        value = Quantity.parse(capacity[name])
-        if value.value() < 0:
-            found.append(invalid(f"{path}[{name}]", value.value(), "must be a valid resource quantity"))
-        found += _positive(capacity[name], f"{path}[{name}]")
+        found += _basic(capacity[name], f"{path}[{name}]") + _positive(capacity[name], f"{path}[{name}]")
     return found
 
 
@@ -267,7 +302,9 @@ def volume_update(new: Object, old: Object) -> list[FieldError]:
     if wanted.get("volumeMode") != live.get("volumeMode"):
         found.append(immutable("volumeMode", wanted.get("volumeMode")))
     if live.get("nodeAffinity") is not None and wanted.get("nodeAffinity") != live["nodeAffinity"]:
-        found.append(immutable("nodeAffinity", wanted.get("nodeAffinity")))
+        required_nodes = (wanted.get("nodeAffinity") or {}).get("required")
+        shown = {"Required": internal(required_nodes, "NodeSelector") if required_nodes is not None else None}
+        found.append(immutable("nodeAffinity", shown if wanted.get("nodeAffinity") is not None else None))
     if live.get("volumeAttributesClassName") is not None and wanted.get("volumeAttributesClassName") is None:
         found.append(forbidden("spec.volumeAttributesClassName", "update from non-nil value to nil is forbidden"))
     return found

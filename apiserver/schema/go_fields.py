@@ -156,7 +156,7 @@ ALWAYS = table("""
     DaemonEndpoint: Port
     ContainerImage: names
     AttachedVolume: name devicePath
-    NamespaceCondition: type status
+    NamespaceCondition: type status lastTransitionTime
     Event: metadata reportingComponent reportingInstance firstTimestamp lastTimestamp eventTime
     events.Event: metadata eventTime deprecatedFirstTimestamp deprecatedLastTimestamp
     EventSeries: lastObservedTime
@@ -166,7 +166,7 @@ ALWAYS = table("""
     ScopedResourceSelectorRequirement: scopeName operator
     ReplicationControllerStatus: replicas
     ReplicationControllerCondition: type status lastTransitionTime
-    PersistentVolumeClaimCondition: type status
+    PersistentVolumeClaimCondition: type status lastProbeTime lastTransitionTime
     TypedLocalObjectReference: apiGroup kind name
     TypedObjectReference: apiGroup kind name
     LocalVolumeSource: path
@@ -189,7 +189,7 @@ ALWAYS = table("""
     HorizontalPodAutoscalerSpec: maxReplicas
     autoscaling/v2.HorizontalPodAutoscalerStatus: desiredReplicas currentMetrics
     HorizontalPodAutoscalerStatus: currentReplicas desiredReplicas
-    HorizontalPodAutoscalerCondition: type status
+    HorizontalPodAutoscalerCondition: type status lastTransitionTime
     CrossVersionObjectReference: kind name
     MetricSpec: type
     MetricStatus: type
@@ -199,7 +199,7 @@ ALWAYS = table("""
     ResourceMetricStatus: name
     ContainerResourceMetricSource: name container
     HPAScalingPolicy: type value periodSeconds
-    JobCondition: type status
+    JobCondition: type status lastProbeTime lastTransitionTime
     CronJobSpec: schedule
     PodFailurePolicy: rules
     PodFailurePolicyRule: action
@@ -225,6 +225,7 @@ ALWAYS = table("""
     CSIStorageCapacity: storageClassName
     VolumeAttachmentSpec: attacher nodeName
     VolumeAttachmentStatus: attached
+    VolumeError: time
     storage.TokenRequest: audience
     ParentReference: resource name
     TokenRequestSpec: audiences boundObjectRef expirationSeconds
@@ -236,7 +237,7 @@ ALWAYS = table("""
     CustomResourceDefinitionSpec: group scope versions
     CustomResourceDefinitionNames: plural kind
     CustomResourceDefinitionStatus: conditions storedVersions
-    CustomResourceDefinitionCondition: type status
+    CustomResourceDefinitionCondition: type status lastTransitionTime
     CustomResourceDefinitionVersion: name served storage
     CustomResourceColumnDefinition: name type jsonPath
     CustomResourceConversion: strategy
@@ -251,10 +252,12 @@ ALWAYS = table("""
     AuditAnnotation: key valueExpression
     Variable: name expression
     APIServiceSpec: groupPriorityMinimum versionPriority
-    APIServiceCondition: type status
+    APIServiceCondition: type status lastTransitionTime
     CertificateSigningRequestSpec: request signerName
-    CertificateSigningRequestCondition: type status
+    CertificateSigningRequestCondition: type status lastUpdateTime lastTransitionTime
+    FlowSchemaCondition: lastTransitionTime
     FlowSchemaSpec: matchingPrecedence
+    PriorityLevelConfigurationCondition: lastTransitionTime
     PriorityLevelConfigurationReference: name
     PriorityLevelConfigurationSpec: type
     FlowDistinguisherMethod: type

@@ -421,6 +421,31 @@ def test_warnings() -> None:
     assert POD.strategy.warnings(pod, pod, CONTEXT) == []
 
 
+def test_warnings_of_files_ports_and_addresses() -> None:
+    items = [{"key": "a", "path": "x"}, {"key": "b", "path": "x/y"}, {"key": "c", "path": "xy"}]
+    token = {"serviceAccountToken": {"path": "x/"}}
+    pod = make_pod(
+        volumes=[
+            {"name": "v", "secret": {"secretName": "s", "items": items}},
+            {"name": "p", "projected": {"sources": [{"configMap": {"name": "c", "items": items[1:]}}, token, {}]}},
+        ],
+        containers=[
+            {"name": name, "image": "i", "ports": [{"name": "http", "containerPort": port}]}
+            for name, port in (("a", 80), ("b", 81))
+        ],
+        hostAliases=[{"ip": "0::1", "hostnames": ["h"]}],
+    )
+    first = "spec.containers[0].ports[0]"
+    assert POD.strategy.warnings(pod, None, CONTEXT) == [
+        'volume "v" (Secret "s"): overlapping paths: "x/y" with "x"',
+        'volume "p" (Projected) has no sources provided',
+        'volume "p" (Projected): overlapping paths: "x" (ServiceAccountToken) with "x/y" (ConfigMap "c")',
+        f'spec.containers[1].ports[0]: duplicate port name "http" with {first}, services and probes that select ports '
+        f"by name will use {first}",
+        'spec.hostAliases[0].ip: IPv6 address "0::1" should be in RFC 5952 canonical format ("::1")',
+    ]
+
+
 def test_templates_have_paths_of_their_own_and_leave_host_ports_open() -> None:
     pod = make_pod(hostNetwork=True, containers=container(image=" padded "))
     template = {"metadata": {"labels": {"app": "a"}}, "spec": pod["spec"]}

@@ -142,7 +142,7 @@ def test_what_a_token_cannot_be_bound_to(plane: Plane, account: str, namespace: 
     assert refusal(kind="Pod") == (404, 'pods "p" not found')
     assert refusal(kind="ConfigMap") == (400, "cannot bind token to object of type /v1, Kind=ConfigMap")
     made = pod(plane, namespace, account="other")
-    why = 'cannot bind token for serviceaccount "robot" to pod running with serviceaccount "other"'
+    why = 'cannot bind token for serviceaccount "robot" to pod running with different serviceaccount name.'
     assert refusal(kind="Pod") == (400, why)
     assert plane.request("POST", f"/api/v1/namespaces/{namespace}/secrets", {"metadata": {"name": "p"}})[0] == 201
     status, message = refusal(kind="Secret", uid=made["metadata"]["uid"])
@@ -180,3 +180,23 @@ def test_a_changed_token_is_no_token(plane: Plane, account: str) -> None:
     for token in (f"{head}.{changed}.{signature}", f"{head}.{body}.", f"{head}.{body}.AAAA", f"..{signature}", ".."):
         assert whoami(plane, token)[0] == 401
         assert "authenticated" not in reviewed(plane, token)
+
+
+@pytest.mark.parametrize(
+    ("path", "metadata", "code", "message"),
+    [
+        ("serviceaccounts/robot/token", {"namespace": "elsewhere"}, 400, "the namespace of the provided object"),
+        ("serviceaccounts/robot/token", {"name": "b"}, 422, 'TokenRequest.authentication.k8s.io "robot" is invalid'),
+        ("serviceaccounts/robot/token", {"uid": "7"}, 409, 'Operation cannot be fulfilled on TokenRequest'),
+        ("pods/p/eviction", {}, 400, "name in URL does not match name in Eviction object"),
+        ("pods/p/eviction", {"name": "p", "namespace": "elsewhere"}, 400, "the namespace of the provided object"),
+        ("pods/p/binding", {}, 400, "name in URL does not match name in Binding object"),
+    ],
+)  # fmt: skip
+def test_calls_are_for_what_the_url_names(
+    plane: Plane, account: str, namespace: str, path: str, metadata: dict[str, str], code: int, message: str
+) -> None:
+    status, answer = plane.request("POST", f"/api/v1/namespaces/{namespace}/{path}", {"metadata": metadata})
+    assert (status, answer["message"][: len(message)]) == (code, message)
+    status, answer = plane.request("POST", f"/api/v1/namespaces/missing/{path}", {"metadata": {}})
+    assert (status, answer["message"]) == (404, 'namespaces "missing" not found')

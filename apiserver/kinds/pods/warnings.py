@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from apiserver.kinds.kind import Object
+from apiserver.kinds.pods.overlaps import overlapping_paths
 from apiserver.kinds.pods.pod_annotations import APP_ARMOR, SECCOMP_CONTAINER, SECCOMP_POD
 from apiserver.kinds.pods.security import containers
 from apiserver.recall import Recall
-from apiserver.validation import dns1123_label
+from apiserver.validation import dns1123_label, ip_warnings, label_value
 from miniplane.apimachinery.quantity import Quantity
 
 _ANNOTATIONS = {
@@ -69,14 +70,17 @@ def _warnings(notes: Mapping[str, str], spec: Object, path: str) -> list[str]:
         *_node_labels(spec, at),
         *(f"{prefix}metadata.annotations[{key}]: {text}" for key, text in _ANNOTATIONS.items() if key in notes),
         *_volumes(spec.get("volumes") or (), f"{at}.volumes"),
+        *overlapping_paths(spec.get("volumes") or ()),
         *_repeated(spec.get("hostAliases") or (), "ip", f"{at}.hostAliases"),
         *_repeated(spec.get("imagePullSecrets") or (), "name", f"{at}.imagePullSecrets"),
         *_empty_names(spec.get("imagePullSecrets") or (), f"{at}.imagePullSecrets"),
         *_fractions(spec.get("overhead") or {}, f"{at}.overhead"),
         *_profiles(notes, spec, prefix, is_template=bool(path)),
         *_ports(spec, at),
+        *_port_names(spec, at),
         *_grace(spec, at),
         *_pod_affinity(spec.get("affinity") or {}, f"{at}.affinity"),
+        *_addresses(spec, at),
     ]
 
 
@@ -87,9 +91,10 @@ def _node_labels(spec: Object, path: str) -> Iterator[str]:
     affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
     at = f"{path}.affinity.nodeAffinity"
     for index, term in enumerate((affinity.get(_REQUIRED) or {}).get("nodeSelectorTerms") or ()):
-        yield from _term_labels(term, f"{at}.{_REQUIRED}.nodeSelectorTerms[{index}]")
+        yield from term_labels(term, f"{at}.{_REQUIRED}.nodeSelectorTerms[{index}]")
     for index, term in enumerate(affinity.get(_PREFERRED) or ()):
-        yield from _term_labels(term.get("preference") or {}, f"{at}.{_PREFERRED}[{index}].preference")
+        where = f"{at}.{_PREFERRED}[{index}].preference"
+        yield from term_labels(term.get("preference") or {}, where, check_values=True)
     for index, item in enumerate(spec.get("topologySpreadConstraints") or ()):
         where, key = f"{path}.topologySpreadConstraints[{index}]", item.get("topologyKey", "")
         if key in _LABELS:
@@ -98,18 +103,28 @@ def _node_labels(spec: Object, path: str) -> Iterator[str]:
             yield f"{where}.labelSelector: a null labelSelector results in matching no pod"
 
 
-def _term_labels(term: Object, path: str) -> Iterator[str]:
+def term_labels(term: Object, path: str, *, check_values: bool = False) -> Iterator[str]:
+    """Of a NodeSelectorTerm: labels that nodes no longer have. `check_values`: its values were not validated."""
     for index, item in enumerate(term.get("matchExpressions") or ()):
-        key = item.get("key", "")
+        key, at = item.get("key", ""), f"{path}.matchExpressions[{index}]"
         if key in _LABELS:
-            yield f"{path}.matchExpressions[{index}].key: {key} is {_LABELS[key]}"
+            yield f"{at}.key: {key} is {_LABELS[key]}"
+        for place, value in enumerate(item.get("values") or ()) if check_values else ():
+            yield from (f"{at}.values[{place}]: {value} is invalid, {fault}" for fault in label_value(value))
 
 
 def _volumes(volumes: Any, path: str) -> Iterator[str]:
+    from apiserver.kinds.storage_warnings import claim_spec_warnings
+
     for index, volume in enumerate(volumes):
         for source, text in _VOLUMES.items():
             if volume.get(source) is not None:
                 yield f"{path}[{index}].{_SHOWN.get(source, source)}: {text}"
+        claim = (volume.get("ephemeral") or {}).get("volumeClaimTemplate")
+        if claim is not None:
+            yield from claim_spec_warnings(
+                claim.get("spec") or {}, f"{path}[{index}].ephemeral.volumeClaimTemplate.spec"
+            )
 
 
 def _repeated(items: Any, key: str, path: str) -> Iterator[str]:
@@ -183,6 +198,17 @@ def _ports(spec: Object, path: str) -> Iterator[str]:
             others.append((where, port))
 
 
+def _port_names(spec: Object, path: str) -> Iterator[str]:
+    known: dict[str, str] = {}
+    for container, at in containers(spec, path):
+        for index, port in enumerate(container.get("ports") or ()):
+            name, where = port.get("name", ""), f"{at}.ports[{index}]"
+            first = known.setdefault(name, where) if name else where
+            if first != where:
+                what = f"services and probes that select ports by name will use {first}"
+                yield f'{where}: duplicate port name "{name}" with {first}, {what}'
+
+
 def _go_port(port: Object) -> str:
     fields = (
         ("Name", port.get("name", "")), ("HostPort", port.get("hostPort", 0)),
@@ -220,3 +246,10 @@ def _pod_affinity(affinity: Object, path: str) -> Iterator[str]:
         for index, weighted in enumerate(value.get(_PREFERRED) or ()):
             if (weighted.get("podAffinityTerm") or {}).get("labelSelector") is None:
                 yield f"{path}.{name}.{_PREFERRED}[{index}].podAffinityTerm.labelSelector: {text}"
+
+
+def _addresses(spec: Object, path: str) -> Iterator[str]:
+    for index, server in enumerate((spec.get("dnsConfig") or {}).get("nameservers") or ()):
+        yield from ip_warnings(f"{path}.dnsConfig.nameservers[{index}]", server)
+    for index, alias in enumerate(spec.get("hostAliases") or ()):
+        yield from ip_warnings(f"{path}.hostAliases[{index}].ip", alias.get("ip", ""))
