@@ -126,11 +126,11 @@ def plugins() -> list[Plugin]:
     from apiserver.dynamicadmission.ondemand import OnDemand
     from apiserver.podadmission import (
         DefaultTolerationSeconds,
-        PodSecurity,
         Priority,
         ServiceAccount,
         TaintNodesByCondition,
     )
+    from apiserver.podsecurityadmission import PodSecurity
     from apiserver.quotaadmission import LimitRanger, ResourceQuota
     from apiserver.storageadmission import (
         DefaultStorageClass,

@@ -1,4 +1,4 @@
-"""Admission of pods: priority classes, default tolerations, service accounts, pod security levels."""
+"""Admission of pods: priority classes, default tolerations, service accounts."""
 
 from __future__ import annotations
 
@@ -154,34 +154,3 @@ def _token_volume(name: str) -> Object:
         {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": field}]}},
     ]
     return {"name": name, "projected": {"sources": sources, "defaultMode": 0o644}}
-
-
-LEVELS = ("privileged", "baseline", "restricted")
-ENFORCE, WARN = "pod-security.kubernetes.io/enforce", "pod-security.kubernetes.io/warn"
-ENFORCE_VERSION, WARN_VERSION = f"{ENFORCE}-version", f"{WARN}-version"
-
-
-class PodSecurity(Plugin):
-    """Pod Security Standards by namespace label (KEP-2579)."""
-
-    name = "PodSecurity"
-
-    async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
-        if not _is_pod(kind, context) or old is not None:
-            return
-        namespace = context.cluster.get("namespaces", "", context.namespace) or {}
-        labels = (namespace.get("metadata") or {}).get("labels") or {}
-        enforced, warned = labels.get(ENFORCE, "privileged"), labels.get(WARN, "privileged")
-        if enforced == warned == "privileged":
-            return
-        from apiserver.podsecurity import violations
-
-        found = violations(obj, enforced)
-        if found:
-            version = labels.get(ENFORCE_VERSION, "latest")
-            why = f'violates PodSecurity "{enforced}:{version}": {", ".join(found)}'
-            raise errors.forbidden_object(kind, obj["metadata"]["name"], why)
-        found = violations(obj, warned)
-        if found:
-            version = labels.get(WARN_VERSION, "latest")
-            request.warnings.append(f'would violate PodSecurity "{warned}:{version}": {", ".join(found)}')

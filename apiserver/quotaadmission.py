@@ -39,15 +39,23 @@ class LimitRanger(Plugin):
                 annotations[ANNOTATION] = f"LimitRanger plugin set: {'; '.join(notes)}"
 
     async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
-        if kind.resource not in ("pods", "persistentvolumeclaims") or (kind.resource == "pods" and old is not None):
+        if not _limited(kind, obj, old, context.subresource):
             return
-        faults: list[str] = []
         for limit in context.cluster.list("limitranges", context.namespace):
-            for item in (limit.get("spec") or {}).get("limits") or ():
-                faults += _broken(kind, obj["spec"], item)
-        if faults:
-            text = faults[0] if len(faults) == 1 else f"[{', '.join(faults)}]"
-            raise errors.forbidden_object(kind, obj["metadata"]["name"], text)
+            items = (limit.get("spec") or {}).get("limits") or ()
+            faults = list(dict.fromkeys(fault for item in items for fault in _broken(kind, obj["spec"], item)))
+            if faults:
+                text = faults[0] if len(faults) == 1 else f"[{', '.join(faults)}]"
+                raise errors.forbidden_object(kind, obj["metadata"]["name"], text)
+
+
+def _limited(kind: Kind, obj: Object, old: Object | None, subresource: str) -> bool:
+    """Pods when they come and when they are resized, claims always; not what is being deleted."""
+    if old is not None and obj["metadata"].get("deletionTimestamp"):
+        return False
+    if kind.resource == "pods":
+        return subresource == "resize" if old is not None else not subresource
+    return kind.resource == "persistentvolumeclaims" and not subresource
 
 
 def _fill(spec: Object, item: Object) -> list[str]:
@@ -68,15 +76,13 @@ def _fill(spec: Object, item: Object) -> list[str]:
 def _broken(kind: Kind, spec: Object, item: Object) -> list[str]:
     what = item.get("type")
     if kind.resource == "persistentvolumeclaims":
-        if what != "PersistentVolumeClaim":
-            return []
         requests = (spec.get("resources") or {}).get("requests") or {}
-        return _bounds(what, item, requests, {}, "PersistentVolumeClaim")
+        return _claim_bounds(item, requests) if what == "PersistentVolumeClaim" else []
     if what == "Container":
         containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
-        return [text for container in containers for text in _bounds(what, item, *_sides(container), "Container")]
+        return [text for container in containers for text in _bounds(item, *_sides(container), "Container")]
     if what == "Pod":
-        return _bounds(what, item, _pod_side(spec, "requests"), _pod_side(spec, "limits"), "Pod")
+        return _bounds(item, _pod_side(spec, "requests"), _pod_side(spec, "limits"), "Pod")
     return []
 
 
@@ -89,23 +95,58 @@ def _sides(container: Object) -> tuple[Stated, Stated]:
     return resources.get("requests") or {}, resources.get("limits") or {}
 
 
-def _bounds(what: str, item: Object, requests: Stated, limits: Stated, title: str) -> list[str]:
+def _stated(item: Object, side: str) -> list[tuple[str, Quantity]]:
+    return [(name, Quantity.parse(text)) for name, text in sorted((item.get(side) or {}).items())]
+
+
+def _amount(stated: Stated, name: str) -> Quantity | None:
+    return Quantity.parse(stated[name]) if name in stated else None
+
+
+def _bounds(item: Object, requests: Stated, limits: Stated, title: str) -> list[str]:
     found: list[str] = []
-    for name, low in sorted((item.get("min") or {}).items()):
-        if name not in requests:
-            found.append(f"minimum {name} usage per {title} is {low}.  No request is specified")
-        elif Quantity.parse(requests[name]) < Quantity.parse(low):
-            found.append(f"minimum {name} usage per {title} is {low}, but request is {requests[name]}")
-        elif name in limits and Quantity.parse(limits[name]) < Quantity.parse(low):
-            found.append(f"minimum {name} usage per {title} is {low}, but limit is {limits[name]}")
-    claim = what == "PersistentVolumeClaim"
-    for name, high in sorted((item.get("max") or {}).items()):
-        if name not in limits and not claim:
-            found.append(f"maximum {name} usage per {title} is {high}.  No limit is specified")
-        elif not claim and Quantity.parse(limits[name]) > Quantity.parse(high):
-            found.append(f"maximum {name} usage per {title} is {high}, but limit is {limits[name]}")
-        elif name in requests and Quantity.parse(requests[name]) > Quantity.parse(high):
-            found.append(f"maximum {name} usage per {title} is {high}, but request is {requests[name]}")
+    for name, low in _stated(item, "min"):
+        what, request, limit = f"minimum {name} usage per {title}", _amount(requests, name), _amount(limits, name)
+        if request is None:
+            found.append(f"{what} is {low.canonical()}.  No request is specified")
+        elif request < low:
+            found.append(f"{what} is {low.canonical()}, but request is {request.canonical()}")
+        elif limit is not None and limit < low:
+            found.append(f"{what} is {low.canonical()}, but limit is {limit.canonical()}")
+    for name, high in _stated(item, "max"):
+        what, request, limit = f"maximum {name} usage per {title}", _amount(requests, name), _amount(limits, name)
+        if limit is None:
+            found.append(f"{what} is {high.canonical()}.  No limit is specified")
+        elif limit > high:
+            found.append(f"{what} is {high.canonical()}, but limit is {limit.canonical()}")
+        elif request is not None and request > high:
+            found.append(f"{what} is {high.canonical()}, but request is {request.canonical()}")
+    ratios = _stated(item, "maxLimitRequestRatio")
+    faults = (_ratio(name, most, _amount(requests, name), _amount(limits, name), title) for name, most in ratios)
+    return found + [fault for fault in faults if fault]
+
+
+def _ratio(name: str, most: Quantity, request: Quantity | None, limit: Quantity | None, title: str) -> str:
+    """What is wrong with how far a limit exceeds its request, "" where nothing is."""
+    what = f"{name} max limit to request ratio per {title} is {most.canonical()}, but"
+    if request is None or request == ZERO:
+        return f"{what} no request is specified or request is 0"
+    if limit is None or limit == ZERO:
+        return f"{what} no limit is specified or limit is 0"
+    given = limit.milli_value() / request.milli_value()
+    return f"{what} provided ratio is {given:f}" if given * 1000 > most.milli_value() else ""
+
+
+def _claim_bounds(item: Object, requests: Stated) -> list[str]:
+    """Claims state no limits: both bounds are for what they request."""
+    found: list[str] = []
+    for side, title in (("min", "minimum"), ("max", "maximum")):
+        for name, bound in _stated(item, side):
+            what, request = f"{title} {name} usage per PersistentVolumeClaim", _amount(requests, name)
+            if request is None:
+                found.append(f"{what} is {bound.canonical()}.  No request is specified")
+            elif request < bound if side == "min" else request > bound:
+                found.append(f"{what} is {bound.canonical()}, but request is {request.canonical()}")
     return found
 
 
@@ -194,7 +235,7 @@ def _used_with(counted: QuotaUsage, kind: Kind, obj: Object, old: Object | None,
     over = sorted(item for item in asked if asked[item] > ZERO and total[item] > Quantity.parse(hard[item]))
     if over:
         requested, present = _shown(asked, over), _shown(used, over)
-        limited = ",".join(f"{item}={hard[item]}" for item in over)
+        limited = ",".join(f"{item}={Quantity.parse(hard[item]).canonical()}" for item in over)
         name = quota["metadata"]["name"]
         why = f"exceeded quota: {name}, requested: {requested}, used: {present}, limited: {limited}"
         raise errors.forbidden_object(kind, obj["metadata"]["name"], why)

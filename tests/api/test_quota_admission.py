@@ -126,3 +126,26 @@ def test_two_servers_over_one_database_share_a_quota(
     assert answers == [201] * 9 + [403] * 15
     path = "/api/v1/namespaces/default/resourcequotas/q"
     servers[1].eventually(path, lambda found: found["status"]["used"] == {"configmaps": "9"})
+
+
+RATIO = "cpu max limit to request ratio per Pod is 4"
+
+
+@pytest.mark.parametrize(
+    ("requests", "limits", "faults"),
+    [
+        ({"cpu": "500m"}, {"cpu": "1"}, []),
+        ({}, {"cpu": "1"}, ["minimum cpu usage per Pod is 100m.  No request is specified",
+                            f"{RATIO}, but no request is specified or request is 0"]),
+        ({"cpu": "100m"}, {"cpu": "1"}, [f"{RATIO}, but provided ratio is 10.000000"]),
+        ({"cpu": "50m"}, {}, ["minimum cpu usage per Pod is 100m, but request is 50m",
+                              "maximum cpu usage per Pod is 2.  No limit is specified",
+                              f"{RATIO}, but no limit is specified or limit is 0"]),
+        ({"cpu": "1"}, {"cpu": "3000m"}, ["maximum cpu usage per Pod is 2, but limit is 3"]),
+    ],
+)  # fmt: skip
+def test_bounds_of_a_limit_range(requests: dict[str, str], limits: dict[str, str], faults: list[str]) -> None:
+    from apiserver.quotaadmission import _bounds
+
+    item = {"min": {"cpu": "100m"}, "max": {"cpu": "2000m"}, "maxLimitRequestRatio": {"cpu": "4"}}
+    assert _bounds(item, requests, limits, "Pod") == faults
