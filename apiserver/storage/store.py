@@ -267,12 +267,7 @@ class Store:
             self._wake()
 
     def _sync(self, connection: Connection) -> None:
-        value = connection.execute(select(tables.revision.c.value)).scalar_one()
-        if value == self.writer.revision:
-            return
-        # no compaction comes between what is read: SQLite shows one state, PostgreSQL's row is locked
-        events = self.writer.lock(connection) if self.replicated else self.writer.catch_up(connection, value)
-        self._loop.call_soon_threadsafe(self._deliver, events, [])
+        self._loop.call_soon_threadsafe(self._deliver, self.writer.follow(connection), [])
 
     async def lag(self, seconds: float) -> int | None:
         """How many revisions readers are behind the database; None where it does not say within `seconds`."""

@@ -29,6 +29,7 @@ logger = logging.getLogger("miniplane.storage")
 BATCH_LIMIT = 256
 CATCH_UP_PAGE = 1000
 COMPACTION_SLICE = 2000
+POSITION = select(tables.revision.c.value, tables.revision.c.compacted)
 LAST_SILENCE = 1.0
 """Seconds that the end of the process waits for a database that says nothing."""
 
@@ -83,8 +84,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="storage-writer", daemon=True)
         self._postgresql = engine.dialect.name == "postgresql"
         # as text, made once: every batch runs these two, and SQLAlchemy's way to a statement costs more than SQLite's
-        position = select(tables.revision.c.value, tables.revision.c.compacted).with_for_update()
-        self._read_position = str(position.compile(dialect=engine.dialect))
+        self._read_position = str(POSITION.with_for_update().compile(dialect=engine.dialect))
         self._move_position = f"UPDATE revision SET value = {placeholder(engine.dialect)}"
         self.batches = [0] * (BATCH_LIMIT.bit_length() + 1)  # by size: up to 1, 2, 4, ..., BATCH_LIMIT writes, more
         self.writes = self.failures = 0
@@ -155,7 +155,7 @@ class Writer:
                 return groups, tasks, True
 
     def _run_task(self, connection: Connection, task: Task) -> None:
-        connection.execution_options(reading=task.reads)
+        self._begin_as(connection, reading=task.reads)
         try:
             result: Any = task.run(connection)
             connection.rollback()
@@ -165,8 +165,17 @@ class Writer:
         except Exception as error:
             self._rollback(connection, Plan())
             result = error
-        connection.execution_options(reading=False)
+        self._begin_as(connection, reading=False)
         self._send([], [(task.done, result)])
+
+    def _begin_as(self, connection: Connection, *, reading: bool) -> None:
+        """What the next transactions are: those that read see one state of the database all along."""
+        connection.execution_options(reading=reading)
+        if self._postgresql:
+            try:
+                connection.execution_options(isolation_level="REPEATABLE READ" if reading else "READ COMMITTED")
+            except SQLAlchemyError:
+                connection.invalidate()
 
     def _commit_groups(self, connection: Connection, groups: list[Group]) -> None:
         plan, answers = Plan(), []
@@ -232,6 +241,11 @@ class Writer:
         value, self.compacted = connection.exec_driver_sql(self._read_position).one()
         return self.catch_up(connection, value) if value != self.revision else []
 
+    def follow(self, connection: Connection) -> list[Event]:
+        """Read and apply what others have committed. The transaction must see one state of the database."""
+        value, self.compacted = connection.execute(POSITION).one()
+        return self.catch_up(connection, value) if value != self.revision else []
+
     def catch_up(self, connection: Connection, until: int) -> list[Event]:
         """Events of other processes up to `until`, applied to our state; nothing is where the database fails meanwhile.
 
@@ -268,8 +282,7 @@ class Writer:
 
     def load(self, connection: Connection) -> None:
         """Read everything. The transaction must see one state of the database: under our lock, or a snapshot."""
-        columns = (tables.revision.c.value, tables.revision.c.compacted)
-        value, compacted = connection.execute(select(*columns)).one()
+        value, compacted = connection.execute(POSITION).one()
         records = [log.record_of(row) for row in connection.execute(select(tables.objects))]
         self.claims.load(connection)
         self.state = {record.key: record for record in records}
