@@ -276,8 +276,21 @@ def object_meta(
     found += labels(meta.get("labels"), f"{path}.labels")
     found += annotations(meta.get("annotations"), f"{path}.annotations")
     found += owner_references(meta.get("ownerReferences") or (), f"{path}.ownerReferences")
-    found += finalizers(meta.get("finalizers") or (), f"{path}.finalizers")
-    return found
+    names = meta.get("finalizers") or ()
+    return found + finalizers(names, f"{path}.finalizers") + own_finalizers(names, f"{path}.finalizers")
+
+
+def changed_meta(
+    new: Mapping[str, Any], old: Mapping[str, Any], namespaced: bool, name_rule: NameRule, again: int
+) -> list[FieldError]:
+    """What is wrong with an update's metadata. The real server judges it for every kind and then in the kind's own
+    validation (`again`: how often the latter does), so causes are told as often."""
+    every = object_meta(new, namespaced, name_rule)
+    changes = object_meta_update(new, old)
+    if not again:
+        return every + changes * 2
+    own = own_finalizers(new.get("finalizers") or (), "metadata.finalizers")
+    return [fault for fault in every if fault not in own] + changes * 2 + every * again
 
 
 _BANNED_OWNERS = frozenset({("v1", "Event")})
@@ -326,6 +339,12 @@ def finalizers(names: Any, path: str) -> list[FieldError]:
         found += [invalid(path, name, text) for text in qualified_name(name)]
     if "orphan" in names and "foregroundDeletion" in names:
         found.append(invalid(path, list(names), "finalizer orphan and foregroundDeletion cannot be both set"))
+    return found
+
+
+def own_finalizers(names: Any, path: str) -> list[FieldError]:
+    """Names without a domain are Kubernetes' own; only kinds that are built in are held to it."""
+    found: list[FieldError] = []
     for index, name in enumerate(names):
         if "/" not in name and name not in STANDARD_FINALIZERS:
             why = "name is neither a standard finalizer name nor is it fully qualified"
@@ -334,8 +353,7 @@ def finalizers(names: Any, path: str) -> list[FieldError]:
 
 
 def object_meta_update(new: Mapping[str, Any], old: Mapping[str, Any], path: str = "metadata") -> list[FieldError]:
-    """ValidateObjectMetaUpdate: what never changes. The real server runs it twice, once for every kind and once in the
-    kind's own validation, so every cause is there twice."""
+    """ValidateObjectMetaUpdate: what never changes."""
     found: list[FieldError] = []
     if old.get("deletionTimestamp"):
         added = [name for name in new.get("finalizers") or () if name not in (old.get("finalizers") or ())]
@@ -348,4 +366,4 @@ def object_meta_update(new: Mapping[str, Any], old: Mapping[str, Any], path: str
     for key in ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
         if new.get(key) != old.get(key):
             found.append(immutable(f"{path}.{key}", new.get(key)))
-    return found * 2
+    return found

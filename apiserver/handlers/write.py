@@ -303,8 +303,8 @@ def finish_update(request: Request, strategy: Strategy, new: Object, old: Object
         strategy.prepare_for_update(new, old, context)
     if strategy.has_generation and not status_write and metadata.get("generation") == old["metadata"].get("generation"):
         bump_generation(new, old)
-    faults = validation.object_meta(metadata, kind.namespaced, strategy.validate_name)
-    faults += validation.object_meta_update(metadata, old["metadata"])
+    again = 0 if status_write else strategy.metadata_again
+    faults = validation.changed_meta(metadata, old["metadata"], kind.namespaced, strategy.validate_name, again)
     if status_write:
         faults += strategy.validate_status_update(new, old, context)
     else:

@@ -34,6 +34,8 @@ def _frozen(obj: Object, old: Object, fields: tuple[str, ...]) -> list[FieldErro
 class ConfigMapStrategy(Free):
     """ConfigMap: keys, size, immutability."""
 
+    metadata_again = 1
+
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         data, binary = obj.get("data") or {}, obj.get("binaryData") or {}
         found: list[FieldError] = []
@@ -54,6 +56,8 @@ class ConfigMapStrategy(Free):
 
 class SecretStrategy(Free):
     """Secret: types and the keys they need."""
+
+    metadata_again = 1
 
     def default(self, obj: Object) -> None:
         obj["type"] = obj.get("type") or "Opaque"
@@ -132,6 +136,7 @@ def _json_fault(content: bytes) -> str:
 class ServiceAccountStrategy(Free):
     """ServiceAccount."""
 
+    metadata_again = 1
     delete_answers_object = True
 
     def prepare_for_create(self, obj: Object, context: Context) -> None:

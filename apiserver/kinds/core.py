@@ -36,6 +36,7 @@ class PodTemplateStrategy(Free):
 class ControllerStrategy(Strategy):
     """ReplicationController."""
 
+    metadata_again = 1
     has_generation = True
     orphan_dependents_by_default = True
 
@@ -63,6 +64,10 @@ class ControllerStrategy(Strategy):
             found.append(required("spec.selector"))
         found += not_negative("spec.replicas", spec.get("replicas"))
         return found + ([required("spec.template")] if template is None else _template(template, selector, context))
+
+    def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
+        """The real server judges the spec twice, and tells its causes as often."""
+        return self.validate(obj, context) * 2
 
     def validate_status_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
         status = obj.get("status") or {}

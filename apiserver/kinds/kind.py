@@ -91,6 +91,8 @@ class Strategy:
     status_resets_metadata = False
     """A status write leaves the metadata as it was."""
     orphan_dependents_by_default = False
+    metadata_again = 0
+    """How often the kind's own rules judge the metadata of an update that every kind's rules have judged already."""
     garbage_collected = True
     """Propagation policies apply (not to Events)."""
     announces_deletion = False

@@ -24,6 +24,7 @@ RATIO_LIMIT = (2**63 - 1) // 1000
 class LimitRangeStrategy(Free):
     """LimitRange."""
 
+    metadata_again = 1
     create_on_update = True
 
     def default(self, obj: Object) -> None:

@@ -22,6 +22,7 @@ _VERSION = re.compile(r"latest|v1\.(0|[1-9][0-9]*)")
 class NamespaceStrategy(Strategy):
     """Namespace: it goes when its own finalizers are gone."""
 
+    metadata_again = 1
     delete_answers_object = True
 
     def default(self, obj: Object) -> None:

@@ -21,6 +21,8 @@ ROLE_PREFIX = "node-role.kubernetes.io/"
 class NodeStrategy(Strategy):
     """Node. Its status may come with its creation: kubelets register themselves."""
 
+    metadata_again = 1
+
     def default(self, obj: Object) -> None:
         status = obj.get("status") or {}
         if status.get("allocatable") is None and status.get("capacity"):

@@ -16,6 +16,7 @@ from apiserver.table import AGE
 class ClaimStrategy(Strategy):
     """PersistentVolumeClaim."""
 
+    metadata_again = 2
     delete_answers_object = True
 
     def default(self, obj: Object) -> None:
@@ -71,6 +72,7 @@ def _pair_data_sources(spec: Object) -> None:
 class VolumeStrategy(Strategy):
     """PersistentVolume."""
 
+    metadata_again = 2
     delete_answers_object = True
 
     def default(self, obj: Object) -> None:

@@ -35,6 +35,7 @@ FIELDS = (
 class PodStrategy(Strategy):
     """Pods of the main resource."""
 
+    metadata_again = 1
     has_generation = True
     delete_answers_object = True
     announces_deletion = True

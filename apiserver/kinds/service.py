@@ -35,6 +35,7 @@ class ServiceStrategy(Strategy):
     """Services. As in the real server, allocation is decided before the object is validated."""
 
     create_on_update = True
+    metadata_again = 1
     delete_answers_object = True
 
     def default(self, obj: Object) -> None:

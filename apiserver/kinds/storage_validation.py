@@ -78,8 +78,9 @@ def _sources_agree(spec: Object, path: str) -> list[FieldError]:
 
 
 def claim_update(new: Object, old: Object) -> list[FieldError]:
-    """A changed claim: only size and attributes class, and these only once it is bound."""
-    found = claim_spec(new["spec"], "spec")
+    """A changed claim: only size and attributes class, and these only once it is bound. The real server judges the spec
+    twice, and tells its causes as often."""
+    found = claim_spec(new["spec"], "spec") * 2
     wanted, live = dict(new["spec"]), dict(old["spec"])
     if not live.get("volumeName") and wanted.get("volumeName"):
         live["volumeName"] = wanted["volumeName"]
@@ -289,9 +290,9 @@ def _attributes(spec: Object, path: str) -> list[FieldError]:
 
 
 def volume_update(new: Object, old: Object) -> list[FieldError]:
-    """A changed volume: its source and mode stay."""
+    """A changed volume: its source and mode stay. The spec is judged twice, as a claim's."""
     wanted, live = new["spec"], old["spec"]
-    found = volume_spec(wanted)
+    found = volume_spec(wanted) * 2
     after, before = internal(wanted, "PersistentVolumeSource"), internal(live, "PersistentVolumeSource")
     secret = "controllerExpandSecretRef"
     if live.get("csi") and wanted.get("csi") and live["csi"].get(secret) is None:

@@ -113,3 +113,10 @@ def test_warnings() -> None:
         stated,
         'spec.resources.requests[storage]: fractional byte value "1500m" is invalid, must be an integer',
     ]
+
+
+def test_what_is_judged_twice_is_told_twice() -> None:
+    old = make("PersistentVolume", spec=copy.deepcopy(VOLUME))
+    found = changed("PersistentVolume", old, spec={**old["spec"], "volumeMode": "Cube"})
+    fault = 'spec.volumeMode: Unsupported value: "Cube": supported values: "Block", "Filesystem"'
+    assert found == [fault, fault, 'volumeMode: Invalid value: "Cube": field is immutable']

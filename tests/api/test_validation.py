@@ -150,8 +150,17 @@ def test_metadata_lists_faults_in_order() -> None:
 
 
 def test_what_never_changes_is_told_twice() -> None:
-    found = rules.object_meta_update({"name": "a", "uid": "2"}, {"name": "a", "uid": "1"})
+    found = rules.changed_meta({"name": "a", "uid": "2"}, {"name": "a", "uid": "1"}, False, rules.dns1123_subdomain, 0)
     assert [str(fault) for fault in found] == ['metadata.uid: Invalid value: "2": field is immutable'] * 2
+
+
+def test_metadata_is_judged_for_every_kind_and_again_by_some() -> None:
+    def found(again: int) -> list[str]:
+        new = {"name": "a", "labels": {"-": "x"}, "finalizers": ["plain"]}
+        return [fault.field for fault in rules.changed_meta(new, {"name": "a"}, False, rules.dns1123_subdomain, again)]
+
+    assert found(0) == ["metadata.labels", "metadata.finalizers[0]"]
+    assert found(1) == ["metadata.labels", "metadata.labels", "metadata.finalizers[0]"]
 
 
 def test_selectors() -> None:

@@ -156,22 +156,21 @@ def _narrowed(new: Object, old: Object) -> list[FieldError]:
     if before is None:
         return []
     if len(after) != len(before):
-        return [invalid(path, after, "no additions/deletions to non-empty NodeSelectorTerms list are allowed")]
+        shown = [internal(term, "NodeSelectorTerm") for term in after]
+        return [invalid(path, shown, "no additions/deletions to non-empty NodeSelectorTerms list are allowed")]
     found: list[FieldError] = []
     for index, (term, live) in enumerate(zip(after, before, strict=True)):
-        if not live.get("matchExpressions") and not live.get("matchFields"):
-            if term.get("matchExpressions") or term.get("matchFields"):
-                found.append(
-                    invalid(f"{path}[{index}]", term, "only additions are allowed (no mutations or deletions)")
-                )
-            continue
-        for name in ("matchExpressions", "matchFields"):
-            if any(item not in (term.get(name) or ()) for item in live.get(name) or ()):
-                found.append(
-                    invalid(f"{path}[{index}]", term, "only additions are allowed (no mutations or deletions)")
-                )
-                break
+        if not _only_adds(term, live):
+            why = "only additions are allowed (no mutations or deletions)"
+            found.append(invalid(f"{path}[{index}]", internal(term, "NodeSelectorTerm"), why))
     return found
+
+
+def _only_adds(term: Object, live: Object) -> bool:
+    names = ("matchExpressions", "matchFields")
+    if not any(live.get(name) for name in names):
+        return not any(term.get(name) for name in names)  # an empty term matches nothing, and goes on to
+    return all(item in (term.get(name) or ()) for name in names for item in live.get(name) or ())
 
 
 def validate_ephemeral(new: Object, old: Object) -> list[FieldError]:
