@@ -148,7 +148,7 @@ def claim_status(claim: Object) -> list[FieldError]:
     found = [] if claim["spec"].get("accessModes") else [required("Spec.accessModes")]
     for name, amount in sorted((status.get("capacity") or {}).items()):
         found += _basic(amount, f"status.capacity[{name}]")
-    path = "status.allocatedResourceStatus"  # as the real server spells it
+    path = "status.allocatedResourceStatuses"
     for name, state in sorted((status.get("allocatedResourceStatuses") or {}).items()):
         found += _claim_resource(name, path)
         if state not in RESIZE_STATUSES:

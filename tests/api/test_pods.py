@@ -383,6 +383,42 @@ def test_status_writes_keep_quality_and_agree_on_the_address() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("policy", "container", "code", "stays"),
+    [
+        ("Always", {}, 0, False),
+        ("OnFailure", {}, 1, False),
+        ("OnFailure", {}, 0, True),
+        ("Never", {"restartPolicy": "OnFailure"}, 1, False),
+        ("Never", {"restartPolicy": "Never"}, 1, True),
+    ],
+)
+def test_an_ended_container_comes_back_where_it_restarts(
+    policy: str, container: Object, code: int, stays: bool
+) -> None:
+    spec = {"restartPolicy": policy, "containers": [{"name": "c", "image": "i", **container}]}
+    old = {
+        **make_pod(**spec),
+        "status": {"containerStatuses": [{"name": "c", "state": {"terminated": {"exitCode": code}}}]},
+    }
+    new = {**old, "status": {"containerStatuses": [{"name": "c", "state": {"running": {}}}]}}
+    why = "status.containerStatuses[0].state: Forbidden: may not be transitioned to non-terminated state"
+    assert [str(fault) for fault in POD.strategy.validate_status_update(new, old, CONTEXT)] == [why] * stays
+
+
+def test_a_status_of_a_pod_with_a_node() -> None:
+    old = make_pod(nodeName="n")
+    conditions = [{"type": "bad type", "observedGeneration": -1}]
+    status = {"nominatedNodeName": "m", "observedGeneration": -1, "conditions": conditions, "qosClass": "BestEffort"}
+    found = POD.strategy.validate_status_update({**old, "status": status}, old, CONTEXT)
+    assert [fault.field for fault in found] == [
+        "status.conditions[0].observedGeneration",
+        "status.conditions[0].Type",
+        "status.nominatedNodeName",
+        "status.observedGeneration",
+    ]
+
+
 def test_two_addresses_are_of_two_families() -> None:
     old = make_pod()
     new = {**copy.deepcopy(old), "status": {"podIPs": [{"ip": "10.0.0.1"}, {"ip": "10.0.0.2"}]}}

@@ -50,7 +50,7 @@ STATUSES = (
         ),
         (
             {"allocatedResourceStatuses": {"storage": "Soon"}},
-            'status.allocatedResourceStatus: Unsupported value: "storage": supported values: '
+            'status.allocatedResourceStatuses: Unsupported value: "storage": supported values: '
             + ", ".join(f'"{name}"' for name in STATUSES.split()),
         ),
         ({"allocatedResources": {"example.com/disk": "1"}, "allocatedResourceStatuses": {"storage": "NodeResizePending"}}, ""),

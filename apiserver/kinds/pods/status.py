@@ -20,11 +20,17 @@ def validate_status_update(new: Object, old: Object) -> list[FieldError]:
     status, live = new.get("status") or {}, old.get("status") or {}
     found = pod_annotations.validate_update(notes, before, new["spec"])
     for index, condition in enumerate(status.get("conditions") or ()):
-        if condition.get("type") not in SYSTEM_CONDITIONS:  # the real server places these under metadata
-            found += label_key(f"metadata.conditions[{index}].Type", condition.get("type", ""))
+        at = f"status.conditions[{index}]"
+        found += _generation(condition, at)
+        if condition.get("type") not in SYSTEM_CONDITIONS:
+            found += label_key(f"{at}.Type", condition.get("type", ""))
     nominated = status.get("nominatedNodeName", "")
     if nominated and nominated != live.get("nominatedNodeName"):
         found += each("status.nominatedNodeName", nominated, rules.dns1123_subdomain(nominated))
+        if old["spec"].get("nodeName"):
+            why = "may not be set on pods that are already bound to a node"
+            found.append(forbidden("status.nominatedNodeName", why))
+    found += _generation(status, "status")
     if status.get("qosClass", "") != live.get("qosClass", ""):
         found.append(immutable("status.qosClass", status.get("qosClass", "")))
     found += _transitions(new, old)
@@ -33,38 +39,48 @@ def validate_status_update(new: Object, old: Object) -> list[FieldError]:
     return found + _host_ips(status)
 
 
+def _generation(holder: Object, path: str) -> list[FieldError]:
+    generation = holder.get("observedGeneration", 0)
+    why = "must be a non-negative integer"
+    return [invalid(f"{path}.observedGeneration", generation, why)] if generation < 0 else []
+
+
 def _transitions(new: Object, old: Object) -> list[FieldError]:
     """A container that has ended for good does not come back."""
     spec, status, live = old["spec"], new.get("status") or {}, old.get("status") or {}
     policy = spec.get("restartPolicy", "Always")
-    own = {
-        container.get("name"): container.get("restartPolicy")
-        for group in ("containers", "initContainers")
-        for container in spec.get(group) or ()
-        if container.get("restartPolicy") or container.get("restartPolicyRules")
-    }
-    groups = (("containerStatuses", policy), ("initContainerStatuses", policy), ("ephemeralContainerStatuses", "Never"))
+    groups = (
+        ("containers", "containerStatuses"),
+        ("initContainers", "initContainerStatuses"),
+        ("", "ephemeralContainerStatuses"),
+    )
     found: list[FieldError] = []
-    for name, restart in groups:
-        found += _ended(status.get(name) or (), live.get(name) or (), f"status.{name}", restart, own)
-    return found
-
-
-def _ended(new: Any, old: Any, path: str, policy: str, own: dict[Any, Any]) -> list[FieldError]:
-    if policy == "Always":
-        return []
-    found: list[FieldError] = []
-    for index, before in enumerate(old):
-        ended = (before.get("state") or {}).get("terminated")
-        if ended is None or before.get("name") in own:
-            continue
-        if ended.get("exitCode", 0) != 0 and policy == "OnFailure":
-            continue
-        for now in new:
-            if now.get("name") == before.get("name") and (now.get("state") or {}).get("terminated") is None:
+    for group, name in groups:
+        defined = {container.get("name"): container for container in spec.get(group) or ()}
+        for index, before in enumerate(live.get(name) or ()):
+            ended = (before.get("state") or {}).get("terminated")
+            container = defined.get(before.get("name"))
+            if ended is None or (container is not None and _restarts(container, policy, ended.get("exitCode", 0))):
+                continue
+            now = (one for one in status.get(name) or () if one.get("name") == before.get("name"))
+            if any((one.get("state") or {}).get("terminated") is None for one in now):
                 why = "may not be transitioned to non-terminated state"
-                found.append(forbidden(f"{path}[{index}].state", why))
+                found.append(forbidden(f"status.{name}[{index}].state", why))
     return found
+
+
+def _restarts(container: Object, policy: str, code: int) -> bool:
+    """Whether a container that ended so is started again: by its own rules and policy, else by the pod's (KEP-5307)."""
+    own = container.get("restartPolicy")
+    for rule in (container.get("restartPolicyRules") or ()) if own else ():
+        codes = rule.get("exitCodes") or {}
+        listed = code in (codes.get("values") or ())
+        if codes.get("operator") in ("In", "NotIn") and listed is (codes["operator"] == "In"):
+            if rule.get("action") == "Restart":
+                return True
+            break
+    wanted = own or policy
+    return wanted == "Always" or (wanted == "OnFailure" and code != 0)
 
 
 def _claims(statuses: Any, spec: Object) -> list[FieldError]:
