@@ -72,6 +72,7 @@ def _on_port(host: str, port: int, count: int) -> tuple[int, list[socket.socket]
 def _configuration(app: Any, options: Options, *, tls: bool) -> Any:
     import uvicorn
 
+    from apiserver import websocket
     from apiserver.protocol import Protocol
 
     secure: dict[str, Any] = {}
@@ -86,7 +87,10 @@ def _configuration(app: Any, options: Options, *, tls: bool) -> Any:
         app,
         http=Protocol,
         loop="uvloop",
-        ws="none",
+        ws=websocket.protocol,  # type: ignore[arg-type]
+        ws_max_size=websocket.MOST_RECEIVED,
+        ws_ping_interval=None,
+        ws_per_message_deflate=False,
         lifespan="off",
         log_level="critical",
         access_log=False,

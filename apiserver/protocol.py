@@ -13,9 +13,9 @@ from typing import Any, cast
 
 import orjson
 
-from apiserver import errors
+from apiserver import errors, requestinfo
 from apiserver.tlsextension import TLSExtension
-from apiserver.transport import JoiningTransport
+from apiserver.transport import JoiningTransport, ReaderWatch
 
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (/\S*) HTTP/1\.[01]\r\n")
 _KNOWN = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE"})
@@ -28,18 +28,16 @@ REST_BYTES, REST_SECONDS = 256 << 10, 2.0
 """How much of a request is thrown away, and how long, once it is answered (net/http's maxPostHandlerReadBytes)."""
 LINGER_SECONDS = 0.5
 """Between an answer and the end of a connection whose request we do not read (net/http's rstAvoidanceDelay)."""
-STALL_SECONDS = 60.0
-"""How long a client may leave what it is sent unread."""
 
 
-class Protocol(TLSExtension):
+class Protocol(ReaderWatch, TLSExtension):
     """The real server answers 405 with a Status where llhttp would only say that the request is invalid."""
 
     _head = b""
     _head_size = _rest_size = 0
     _in_head = True
+    _upgrades = False
     _deadline: asyncio.TimerHandle | None = None
-    _stall: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast(asyncio.Transport, JoiningTransport(transport)))
@@ -47,8 +45,6 @@ class Protocol(TLSExtension):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._meet_deadline()
-        if self._stall is not None:
-            self._stall.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -77,7 +73,13 @@ class Protocol(TLSExtension):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._meet_deadline()
+        self._upgrades = self.parser.should_upgrade() and super()._should_upgrade() and self._is_watch()
         super().on_headers_complete()
+
+    def _is_watch(self) -> bool:
+        """Only watches are sent over websockets; whoever would upgrade for something else gets a plain answer."""
+        path, _, query = self.url.decode("latin-1").partition("?")
+        return requestinfo.parse(self.parser.get_method().decode(), path, query).verb == "watch"
 
     def on_body(self, body: bytes) -> None:
         if self.cycle.response_complete:
@@ -88,8 +90,12 @@ class Protocol(TLSExtension):
 
     def on_message_complete(self) -> None:
         self._meet_deadline()
-        self.cycle.more_body = False
+        if not self._upgrades:
+            self.cycle.more_body = False
         super().on_message_complete()
+
+    def _should_upgrade(self) -> bool:
+        return self._upgrades
 
     def on_response_complete(self) -> None:
         cast(JoiningTransport, self.transport).flush()
@@ -97,26 +103,6 @@ class Protocol(TLSExtension):
             self._rest_size = 0
             self._deadline = self.loop.call_later(REST_SECONDS, self.transport.close)
         super().on_response_complete()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._watch_reader(self.transport.get_write_buffer_size())
-
-    def _watch_reader(self, unread: int) -> None:
-        self._stall = self.loop.call_later(STALL_SECONDS, self._check_reader, unread)
-
-    def _check_reader(self, before: int) -> None:
-        unread = self.transport.get_write_buffer_size()
-        if unread < before:
-            self._watch_reader(unread)
-        else:
-            self.transport.abort()
-
-    def resume_writing(self) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
-        super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
         match = _REQUEST_LINE.match(self._head)

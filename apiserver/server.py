@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from apiserver import errors, logs, requestinfo
+from apiserver import errors, logs, requestinfo, websocket
 from apiserver.admission import Admission
 from apiserver.aggregation import Aggregation
 from apiserver.auth.authentication import Authenticator
@@ -113,7 +113,7 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._other_protocol(scope, receive, send)
+            await websocket.watch(self, scope, receive, send)
             return
         headers = dict(scope["headers"])
         exchange = Exchange(scope, headers, headers.get(b"audit-id") or new_audit_id())
@@ -253,11 +253,6 @@ class App:
 
         await self._nonresource(exchange.scope, receive, noted)
         return None
-
-    async def _other_protocol(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1008})
 
     def shutting_down(self) -> None:
         """The process is about to end: readiness fails, watches end."""

@@ -20,15 +20,19 @@ class TLSExtension(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        connection = transport.get_extra_info("ssl_object")
-        shown = connection.getpeercert(binary_form=True) if connection is not None else None
-        if shown:
-            self._extensions = {"tls": {"client_cert_chain": [ssl.DER_cert_to_PEM_cert(shown)]}}
+        self._extensions = tls_extension(transport)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         if self._extensions is not None:
             self.scope["extensions"] = self._extensions
+
+
+def tls_extension(transport: asyncio.BaseTransport) -> dict[str, dict[object, object]] | None:
+    """What the scope of a connection's requests says of its client; None where it has shown nothing."""
+    connection = transport.get_extra_info("ssl_object")
+    shown = connection.getpeercert(binary_form=True) if connection is not None else None
+    return {"tls": {"client_cert_chain": [ssl.DER_cert_to_PEM_cert(shown)]}} if shown else None
 
 
 def client_certificate(scope: Mapping[str, Any]) -> str:
