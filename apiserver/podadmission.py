@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 NOT_READY, UNREACHABLE = "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"
 TOLERATION_SECONDS = 300
+CLASSES = "priorityclasses.scheduling.k8s.io"
 
 
 def _is_pod(kind: Kind, context: Context) -> bool:
@@ -21,9 +22,17 @@ def _is_pod(kind: Kind, context: Context) -> bool:
 
 
 class Priority(Plugin):
-    """spec.priorityClassName -> spec.priority and preemptionPolicy."""
+    """spec.priorityClassName -> spec.priority and preemptionPolicy; one class at most is the default."""
 
     name = "Priority"
+
+    async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
+        if kind.resource != CLASSES or not obj.get("globalDefault"):
+            return
+        known, name = _default_class(context), obj["metadata"]["name"]
+        if known is not None and (old is None or known["metadata"]["name"] != name):
+            why = f"PriorityClass {known['metadata']['name']} is already marked as default. Only one default can exist"
+            raise errors.forbidden_object(kind, name, why)
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         if kind.resource != "pods":
@@ -52,20 +61,20 @@ class Priority(Plugin):
     def _resolve(self, kind: Kind, obj: Object, wanted: str, context: Context) -> tuple[int, str]:
         if wanted in SYSTEM:
             return SYSTEM[wanted][0], "PreemptLowerPriority"
-        classes = context.cluster.list("priorityclasses.scheduling.k8s.io")
-        if not wanted:
-            defaults = [item for item in classes if item.get("globalDefault")]
-            if not defaults:
-                return 0, "PreemptLowerPriority"
-            found = min(defaults, key=lambda item: int(item.get("value", 0)))
-            obj["spec"]["priorityClassName"] = found["metadata"]["name"]
-        else:
-            named = [item for item in classes if item["metadata"]["name"] == wanted]
-            if not named:
-                why = f"no PriorityClass with name {wanted} was found"
-                raise errors.forbidden_object(kind, obj["metadata"].get("name", ""), why)
-            found = named[0]
+        found = context.cluster.get(CLASSES, "", wanted) if wanted else _default_class(context)
+        if found is None and wanted:
+            why = f"no PriorityClass with name {wanted} was found"
+            raise errors.forbidden_object(kind, obj["metadata"].get("name", ""), why)
+        if found is None:
+            return 0, "PreemptLowerPriority"
+        obj["spec"]["priorityClassName"] = found["metadata"]["name"]
         return int(found.get("value", 0)), str(found.get("preemptionPolicy") or "PreemptLowerPriority")
+
+
+def _default_class(context: Context) -> Object | None:
+    """Of several, which older servers let in, the one of the lowest priority."""
+    found = [item for item in context.cluster.list(CLASSES) if item.get("globalDefault")]
+    return min(found, key=lambda item: int(item.get("value", 0)), default=None)
 
 
 class DefaultTolerationSeconds(Plugin):

@@ -43,6 +43,20 @@ def test_the_default_storage_class(plane: Plane, namespace: str, register: Regis
     assert plane.request("POST", path, claim("b", storageClassName=""))[1]["spec"]["storageClassName"] == ""
 
 
+def test_one_default_priority_class(plane: Plane, namespace: str, register: Register) -> None:
+    path, first, second = "/apis/scheduling.k8s.io/v1/priorityclasses", f"{namespace}-first", f"{namespace}-second"
+    register(path, {"metadata": {"name": first}, "value": 7, "globalDefault": True})
+    register(path, {"metadata": {"name": second}, "value": 8})
+    third = {"metadata": {"name": f"{namespace}-third"}, "value": 9, "globalDefault": True}
+    why = f"PriorityClass {first} is already marked as default. Only one default can exist"
+    status, answer = plane.request("POST", path, third)
+    assert (status, answer["message"].partition("forbidden: ")[2]) == (403, why)
+    assert plane.request("PATCH", f"{path}/{second}", {"globalDefault": True}, **MERGE)[0] == 403
+    assert plane.request("PATCH", f"{path}/{first}", {"description": "still it"}, **MERGE)[0] == 200
+    made = plane.request("POST", f"/api/v1/namespaces/{namespace}/pods", pod("p"))[1]["spec"]
+    assert (made["priorityClassName"], made["priority"]) == (first, 7)
+
+
 def test_claims_grow_when_their_class_lets_them(plane: Plane, namespace: str, register: Register) -> None:
     path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
     register(STORAGE, storage_class(f"{namespace}-fixed"))
