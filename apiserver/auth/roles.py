@@ -1,179 +1,103 @@
-"""The roles and bindings that every cluster has (kube-apiserver's bootstrap policy), as tables."""
+"""The roles and bindings that every cluster has: kube-apiserver's bootstrap policy, but for its controllers' roles."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from apiserver.auth import role_table
 from apiserver.kinds.kind import Object
 
 API = "rbac.authorization.k8s.io"
 LABELS = {"kubernetes.io/bootstrapping": "rbac-defaults"}
 AUTO = {"rbac.authorization.kubernetes.io/autoupdate": "true"}
-READ = ("get", "list", "watch")
-WRITE = ("create", "delete", "deletecollection", "patch", "update")
+AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
+VERBS = {
+    "read": ["get", "list", "watch"],
+    "write": ["create", "delete", "deletecollection", "patch", "update"],
+    "all": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+}
+RULE_OF_URLS = 2
+"""The parts of a line without groups."""
 
 Rule = dict[str, Any]
 
 
-def rule(verbs: tuple[str, ...], groups: tuple[str, ...], *resources: str) -> Rule:
-    return {"verbs": list(verbs), "apiGroups": list(groups), "resources": list(resources)}
-
-
-def paths(*urls: str) -> Rule:
-    return {"verbs": ["get"], "nonResourceURLs": list(urls)}
-
-
-_CORE_VIEW = (
-    "configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods replicationcontrollers "
-    "replicationcontrollers/scale serviceaccounts services services/status"
-)
-_CORE_MORE = (
-    "bindings events limitranges namespaces/status pods/log pods/status replicationcontrollers/status "
-    "resourcequotas resourcequotas/status"
-)
-_APPS = (
-    "controllerrevisions daemonsets daemonsets/status deployments deployments/scale deployments/status replicasets "
-    "replicasets/scale replicasets/status statefulsets statefulsets/scale statefulsets/status"
-)
-_APPS_EDIT = (
-    "daemonsets deployments deployments/rollback deployments/scale replicasets replicasets/scale statefulsets "
-    "statefulsets/scale"
-)
-
-
-def _view() -> list[Rule]:
-    return [
-        rule(READ, ("",), *_CORE_VIEW.split()),
-        rule(READ, ("",), *_CORE_MORE.split()),
-        rule(READ, ("",), "namespaces"),
-        rule(READ, ("discovery.k8s.io",), "endpointslices"),
-        rule(READ, ("apps",), *_APPS.split()),
-        rule(READ, ("autoscaling",), "horizontalpodautoscalers", "horizontalpodautoscalers/status"),
-        rule(READ, ("batch",), "cronjobs", "cronjobs/status", "jobs", "jobs/status"),
-        rule(READ, ("policy",), "poddisruptionbudgets", "poddisruptionbudgets/status"),
-        rule(READ, ("networking.k8s.io",), "ingresses", "ingresses/status", "networkpolicies"),
-    ]
-
-
-def _edit() -> list[Rule]:
-    return [
-        rule(READ, ("",), "pods/attach", "pods/exec", "pods/portforward", "pods/proxy", "secrets", "services/proxy"),
-        rule(("impersonate",), ("",), "serviceaccounts"),
-        rule(WRITE, ("",), "pods", "pods/attach", "pods/exec", "pods/portforward", "pods/proxy"),
-        rule(("create",), ("",), "pods/eviction"),
-        rule(
-            WRITE,
-            ("",),
-            *"configmaps events persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets "
-            "serviceaccounts services services/proxy".split(),
-        ),
-        rule(("create",), ("",), "serviceaccounts/token"),
-        rule(WRITE, ("apps",), *_APPS_EDIT.split()),
-        rule(WRITE, ("autoscaling",), "horizontalpodautoscalers"),
-        rule(WRITE, ("batch",), "cronjobs", "jobs"),
-        rule(WRITE, ("policy",), "poddisruptionbudgets"),
-        rule(WRITE, ("networking.k8s.io",), "ingresses", "networkpolicies"),
-        rule((*WRITE, *READ), ("coordination.k8s.io",), "leases"),
-    ]
-
-
-def _admin() -> list[Rule]:
-    return [
-        rule(("create",), ("authorization.k8s.io",), "localsubjectaccessreviews"),
-        rule((*WRITE, *READ), (API,), "rolebindings", "roles"),
-    ]
-
-
-_HEALTH = ("/healthz", "/livez", "/readyz", "/version", "/version/")
-_DISCOVERY = (
-    "/api",
-    "/api/*",
-    "/apis",
-    "/apis/*",
-    "/healthz",
-    "/livez",
-    "/openapi",
-    "/openapi/*",
-    "/readyz",
-    "/version",
-    "/version/",
-)
-_AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
-
-
-def _cluster_role(name: str, rules: list[Rule], labels: dict[str, str] | None = None) -> Object:
-    return {
-        "apiVersion": f"{API}/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": name, "labels": {**LABELS, **(labels or {})}, "annotations": dict(AUTO)},
-        "rules": rules,
+def rule(line: str) -> Rule:
+    """One line of the table."""
+    parts = [part.split() for part in line.split("|")]
+    verbs = VERBS.get(parts[0][0], parts[0])
+    if len(parts) == RULE_OF_URLS:
+        return {"verbs": verbs, "nonResourceURLs": parts[1]}
+    found = {
+        "verbs": verbs,
+        "apiGroups": ["" if group == "core" else group for group in parts[1]],
+        "resources": parts[2],
     }
+    return found if not parts[3:] else {**found, "resourceNames": parts[3]}
 
 
-def _aggregated(name: str, sources: tuple[str, ...], rules: list[Rule], labels: dict[str, str] | None = None) -> Object:
-    role = _cluster_role(name, rules, labels)
-    role["aggregationRule"] = {
-        "clusterRoleSelectors": [{"matchLabels": {_AGGREGATE + source: "true"}} for source in sources]
-    }
-    return role
+def rules(text: str) -> list[Rule]:
+    return [rule(line) for line in text.split("\n") if line]
 
 
-def _binding(name: str, role: str, *groups: str) -> Object:
-    return {
-        "apiVersion": f"{API}/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": name, "labels": dict(LABELS), "annotations": dict(AUTO)},
-        "subjects": [{"kind": "Group", "apiGroup": API, "name": group} for group in groups],
-        "roleRef": {"apiGroup": API, "kind": "ClusterRole", "name": role},
-    }
+def _named(text: str) -> Iterator[tuple[str, list[Rule]]]:
+    """Role after role of a table."""
+    name, found = "", list[Rule]()
+    for line in text.split("\n"):
+        if line.endswith(":"):
+            if name:
+                yield name, found
+            name, found = line[:-1], []
+        elif line:
+            found.append(rule(line))
+    yield name, found
+
+
+def _object(kind: str, path: str, labels: dict[str, str] | None = None, **fields: Any) -> Object:
+    namespace, _, name = path.rpartition("/")
+    meta = {"name": name, "labels": {**LABELS, **(labels or {})}, "annotations": dict(AUTO)}
+    where = {"namespace": namespace} if namespace else {}
+    return {"apiVersion": f"{API}/v1", "kind": kind, "metadata": {**meta, **where}, **fields}
+
+
+def _subject(text: str) -> dict[str, str]:
+    kind, name = text.split()
+    if kind == "ServiceAccount":
+        return {"kind": kind, "name": name, "namespace": "kube-system"}
+    return {"kind": kind, "apiGroup": API, "name": f"system:{name}"}
+
+
+def _binding(kind: str, path: str, subjects: Iterable[str]) -> Object:
+    namespace, slash, name = path.rpartition("/")
+    called = namespace + slash + role_table.RENAMED.get(name, name)
+    found = _object(f"{kind}Binding", called, roleRef={"apiGroup": API, "kind": kind, "name": name})
+    bound = [_subject(subject) for subject in subjects]
+    return {**found, "subjects": bound} if bound else found
+
+
+def _aggregates() -> Iterator[Object]:
+    """admin, edit and view, with the rules that the controller would gather; and what they are made of."""
+    gathered: list[Rule] = []
+    for name, text, above in (
+        ("view", role_table.VIEW, "edit"),
+        ("edit", role_table.EDIT, "admin"),
+        ("admin", role_table.ADMIN, ""),
+    ):
+        own = rules(text)
+        gathered = [*gathered, *own] if name == "admin" else [*own, *gathered]
+        selected = {"clusterRoleSelectors": [{"matchLabels": {AGGREGATE + name: "true"}}]}
+        upward = {AGGREGATE + above: "true"} if above else None
+        yield _object("ClusterRole", name, upward, rules=gathered, aggregationRule=selected)
+        yield _object("ClusterRole", f"system:aggregate-to-{name}", {AGGREGATE + name: "true"}, rules=own)
 
 
 def default_roles() -> list[Object]:
     """Every role and binding, ready to be created."""
-    view, edit, admin = _view(), _edit(), _admin()
-    reviews = rule(("create",), ("authorization.k8s.io",), "selfsubjectaccessreviews", "selfsubjectrulesreviews")
-    own = rule(("create",), ("authentication.k8s.io",), "selfsubjectreviews")
-    everything = [rule(("*",), ("*",), "*"), {"verbs": ["*"], "nonResourceURLs": ["*"]}]
     return [
-        _cluster_role("cluster-admin", everything),
-        _cluster_role("system:discovery", [paths(*_DISCOVERY)]),
-        _cluster_role("system:public-info-viewer", [paths(*_HEALTH)]),
-        _cluster_role(
-            "system:monitoring",
-            [
-                paths(
-                    "/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/metrics/slis", "/readyz", "/readyz/*"
-                )
-            ],
-        ),
-        _cluster_role("system:basic-user", [reviews, own]),
-        _cluster_role(
-            "system:service-account-issuer-discovery",
-            [
-                paths(
-                    "/.well-known/openid-configuration",
-                    "/.well-known/openid-configuration/",
-                    "/openid/v1/jwks",
-                    "/openid/v1/jwks/",
-                )
-            ],
-        ),
-        _aggregated("admin", ("admin",), [*admin, *edit, *view]),
-        _aggregated("edit", ("edit",), [*edit, *view], {_AGGREGATE + "admin": "true"}),
-        _aggregated("view", ("view",), view, {_AGGREGATE + "edit": "true"}),
-        _cluster_role("system:aggregate-to-admin", admin, {_AGGREGATE + "admin": "true"}),
-        _cluster_role("system:aggregate-to-edit", edit, {_AGGREGATE + "edit": "true"}),
-        _cluster_role("system:aggregate-to-view", view, {_AGGREGATE + "view": "true"}),
-        _binding("cluster-admin", "cluster-admin", "system:masters"),
-        _binding("system:discovery", "system:discovery", "system:authenticated"),
-        _binding("system:basic-user", "system:basic-user", "system:authenticated"),
-        _binding(
-            "system:public-info-viewer", "system:public-info-viewer", "system:authenticated", "system:unauthenticated"
-        ),
-        _binding("system:monitoring", "system:monitoring", "system:monitoring"),
-        _binding(
-            "system:service-account-issuer-discovery",
-            "system:service-account-issuer-discovery",
-            "system:serviceaccounts",
-        ),
+        *_aggregates(),
+        *(_object("ClusterRole", name, rules=found) for name, found in _named(role_table.CLUSTER_ROLES)),
+        *(_object("Role", path, rules=found) for path, found in _named(role_table.ROLES)),
+        *(_binding("ClusterRole", name, who) for name, who in role_table.CLUSTER_BINDINGS.items()),
+        *(_binding("Role", path, who) for path, who in role_table.BINDINGS.items()),
     ]

@@ -1,0 +1,51 @@
+"""The roles of the bootstrap policy: what is in them, and who is bound to them."""
+
+from __future__ import annotations
+
+import pytest
+
+from apiserver.auth.roles import default_roles
+from controllers.clusterroleaggregation import desired_rules
+from tests.plane import Plane
+
+ROLES = {one["metadata"]["name"]: one for one in default_roles() if one["kind"] == "ClusterRole"}
+REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+
+
+@pytest.mark.parametrize("name", ["admin", "edit", "view"])
+def test_aggregates_are_as_the_controller_leaves_them(name: str) -> None:
+    assert ROLES[name]["rules"] == desired_rules(ROLES[name], ROLES.values())
+
+
+def test_every_binding_has_its_role() -> None:
+    everything = default_roles()
+    there = {(one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]) for one in everything}
+    for one in everything:
+        if one["kind"].endswith("Binding"):
+            reference = one["roleRef"]
+            assert (reference["kind"], one["metadata"].get("namespace"), reference["name"]) in there
+    assert len(there) == len(everything)
+
+
+@pytest.mark.parametrize(
+    ("user", "verb", "group", "resource", "name", "allowed"),
+    [
+        ("system:kube-scheduler", "create", "", "pods/binding", "", True),
+        ("system:kube-scheduler", "update", "coordination.k8s.io", "leases", "kube-scheduler", True),
+        ("system:kube-scheduler", "update", "coordination.k8s.io", "leases", "another", False),
+        ("system:kube-scheduler", "delete", "", "nodes", "", False),
+        ("system:kube-controller-manager", "list", "example.com", "anything", "", True),
+        ("system:kube-proxy", "watch", "discovery.k8s.io", "endpointslices", "", True),
+        ("system:kube-proxy", "get", "", "secrets", "", False),
+        ("system:serviceaccount:kube-system:kube-dns", "list", "", "endpoints", "", True),
+        ("system:serviceaccount:kube-system:token-cleaner", "delete", "", "secrets", "", True),
+    ],
+)
+def test_what_components_may(
+    plane: Plane, user: str, verb: str, group: str, resource: str, name: str, *, allowed: bool
+) -> None:
+    kind, _, part = resource.partition("/")
+    wanted = {"namespace": "kube-system", "verb": verb, "group": group, "resource": kind}
+    spec = {"user": user, "resourceAttributes": {**wanted, "subresource": part, "name": name}}
+    status, answer = plane.request("POST", REVIEWS, {"spec": spec})
+    assert (status, answer["status"]["allowed"]) == (201, allowed)
