@@ -31,8 +31,8 @@ def test_every_binding_has_its_role() -> None:
     ("user", "verb", "group", "resource", "name", "allowed"),
     [
         ("system:kube-scheduler", "create", "", "pods/binding", "", True),
-        ("system:kube-scheduler", "update", "coordination.k8s.io", "leases", "kube-scheduler", True),
-        ("system:kube-scheduler", "update", "coordination.k8s.io", "leases", "another", False),
+        ("system:kube-scheduler", "get", "", "configmaps", "kube-scheduler", True),
+        ("system:kube-scheduler", "get", "", "configmaps", "another", False),
         ("system:kube-scheduler", "delete", "", "nodes", "", False),
         ("system:kube-controller-manager", "list", "example.com", "anything", "", True),
         ("system:kube-proxy", "watch", "discovery.k8s.io", "endpointslices", "", True),
