@@ -25,6 +25,14 @@ def may(request: Request, verb: str, signer: str) -> bool:
     return any(authorizer.allowed(request.user, Attributes(verb, GROUP, "signers", name=name)) for name in names)
 
 
+def must(request: Request, verb: str, kind: Kind, live: Object) -> None:
+    """Raises 403 for a user who may not do this with the request of a certificate."""
+    signer = live["spec"].get("signerName", "")
+    if not may(request, verb, signer):
+        why = f'user not permitted to {verb} requests with signerName "{signer}"'
+        raise errors.forbidden_object(kind, live["metadata"]["name"], why)
+
+
 class CertificateApproval(Plugin):
     """Approval needs the permission to approve for the signer."""
 
@@ -33,10 +41,7 @@ class CertificateApproval(Plugin):
     async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         if kind.resource != RESOURCE or context.subresource != "approval" or old is None:
             return
-        signer = old["spec"].get("signerName", "")
-        if not may(request, "approve", signer):
-            why = f'user not permitted to approve requests with signerName "{signer}"'
-            raise errors.forbidden_object(kind, obj["metadata"]["name"], why)
+        must(request, "approve", kind, old)
 
 
 class CertificateSigning(Plugin):
@@ -50,10 +55,7 @@ class CertificateSigning(Plugin):
         new, before = obj.get("status") or {}, old.get("status") or {}
         if all((new.get(name) or None) == (before.get(name) or None) for name in ("certificate", "conditions")):
             return
-        signer = old["spec"].get("signerName", "")
-        if not may(request, "sign", signer):
-            why = f'user not permitted to sign requests with signerName "{signer}"'
-            raise errors.forbidden_object(kind, obj["metadata"]["name"], why)
+        must(request, "sign", kind, old)
 
 
 class CertificateSubjectRestriction(Plugin):

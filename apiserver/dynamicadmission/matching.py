@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from apiserver import errors
 from apiserver.dynamicadmission.attributes import Attributes, equivalents
 from apiserver.kinds.kind import Kind, Object
-from miniplane.apimachinery.selectors import LabelSelector
+from miniplane.apimachinery.selectors import LabelSelector, from_object
 from miniplane.apimachinery.status import StatusError
+
+
+@dataclass(slots=True)
+class Selecting:
+    """What says by selectors which namespaces and objects it is about: `spec` is a webhook, matchConstraints of a
+    policy or matchResources of a binding."""
+
+    spec: Object
+    in_namespace: LabelSelector = field(init=False)
+    has_labels: LabelSelector = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.in_namespace = from_object(self.spec.get("namespaceSelector") or {})
+        self.has_labels = from_object(self.spec.get("objectSelector") or {})
 
 
 def matching_kind(rules: Iterable[Object], policy: str, attributes: Attributes) -> Kind | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from apiserver.dynamicadmission import matching
@@ -12,7 +12,7 @@ from apiserver.dynamicadmission.authorizer import admitting, variable
 from apiserver.dynamicadmission.expressions import EvaluationFailed, composed
 from apiserver.kinds.kind import Kind, Object
 from apiserver.schema.cel_values import OUT_OF_BUDGET
-from miniplane.apimachinery.selectors import LabelSelector, from_object
+from miniplane.apimachinery.selectors import from_object
 from miniplane.apimachinery.status import StatusError
 
 
@@ -21,16 +21,8 @@ class ConfigurationError(Exception):
 
 
 @dataclass(slots=True)
-class MatchResources:
+class MatchResources(matching.Selecting):
     """matchConstraints of a policy or matchResources of a binding."""
-
-    spec: Object
-    in_namespace: LabelSelector = field(init=False)
-    has_labels: LabelSelector = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.in_namespace = from_object(self.spec.get("namespaceSelector") or {})
-        self.has_labels = from_object(self.spec.get("objectSelector") or {})
 
     def matched(self, attributes: Attributes) -> Kind | None:
         """The version in which the request is meant; no rules mean every request."""

@@ -8,7 +8,7 @@ import binascii
 import logging
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -25,7 +25,6 @@ from apiserver.dynamicadmission.review import checked_response, denial
 from apiserver.kinds.kind import Context, Kind, Object
 from apiserver.patch.json_patch import apply_json
 from apiserver.webhookclient import CallFailed
-from miniplane.apimachinery.selectors import LabelSelector, from_object
 from miniplane.apimachinery.status import StatusError
 
 if TYPE_CHECKING:
@@ -41,17 +40,10 @@ VERSIONS = ("v1", "v1beta1")
 
 
 @dataclass(slots=True)
-class Hook:
-    """One webhook of a configuration, its selectors read."""
+class Hook(matching.Selecting):
+    """One webhook of a configuration, its selectors read. `uid` is the configuration's."""
 
     uid: str
-    spec: Object
-    in_namespace: LabelSelector = field(init=False)
-    has_labels: LabelSelector = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.in_namespace = from_object(self.spec.get("namespaceSelector") or {})
-        self.has_labels = from_object(self.spec.get("objectSelector") or {})
 
     @property
     def name(self) -> str:
@@ -93,7 +85,7 @@ def hooks_of(configurations: list[Object]) -> list[Hook]:
     """Webhooks in the order in which they are called: configurations by name."""
     ordered = sorted(configurations, key=lambda one: str(one["metadata"]["name"]))
     return [
-        Hook(f"{one['metadata']['name']}/{spec['name']}/{index}", spec)
+        Hook(spec, f"{one['metadata']['name']}/{spec['name']}/{index}")
         for one in ordered
         for index, spec in enumerate(one.get("webhooks") or ())
     ]

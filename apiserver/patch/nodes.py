@@ -12,18 +12,10 @@ from typing import Any, Literal
 
 from apiserver.patch.fieldset import SELF, FieldSet, json_text, rank
 from apiserver.schema.decode import compiled
+from apiserver.schema.scalars import ZEROS
 from apiserver.schema.types import Field, Type
 
 Merge = Literal["leaf", "struct", "map", "set", "keyed", "deduced"]
-_ZEROS: dict[str, Any] = {
-    "string": "",
-    "bool": False,
-    "int32": 0,
-    "int64": 0,
-    "float64": 0,
-    "intstr": 0,
-    "quantity": "0",
-}
 FLAT_SETS = 64
 """Sets that a struct keeps: clients write its fields in a few orders, if they mean well."""
 _JSON_TYPES = ("JSON", "JSONSchemaPropsOrArray", "JSONSchemaPropsOrBool", "JSONSchemaPropsOrStringArray")
@@ -119,8 +111,8 @@ class Node:
         declared = kind.element.fields.get(key) if kind is not None and kind.element is not None else None
         if declared is not None and declared.default is not None:
             return declared.default
-        if declared is not None and declared.required and declared.type.shape in _ZEROS:
-            return _ZEROS[declared.type.shape]
+        if declared is not None and declared.required and declared.type.shape in ZEROS:
+            return ZEROS[declared.type.shape]
         raise Untypable(
             f'associative list with keys has an element that omits key field "{key}" (and doesn\'t have default value)'
         )

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from apiserver.schema.scalars import SCALARS, TOO_DEEP, DecodeError, Decoder, Mismatch, shape_of, too_deep
+from apiserver.schema.scalars import SCALARS, TOO_DEEP, ZEROS, DecodeError, Decoder, Mismatch, shape_of, too_deep
 from apiserver.schema.types import Field, Type
 
 _left_out = itertools.count()
@@ -178,25 +178,13 @@ def _written(field: Field) -> bool:
     return field.keep_zero or (field.type.shape == "struct" and not field.pointer)
 
 
-_ZEROS: dict[str, Any] = {
-    "string": "",
-    "bytes": "",
-    "bool": False,
-    "int32": 0,
-    "int64": 0,
-    "float64": 0,
-    "intstr": 0,
-    "quantity": "0",
-}
-
-
 def _zero(field: Field) -> Callable[[], Any]:
     kind = field.type
     if kind.shape == "struct" and not field.pointer:
         return lambda: compiled(kind)({})
     if field.pointer:
         return lambda: None
-    value = _ZEROS.get(kind.shape)
+    value = ZEROS.get(kind.shape)
     return lambda: value
 
 
@@ -204,7 +192,7 @@ def _list(kind: Type) -> Decoder:
     assert kind.element is not None
     element, go = kind.element, kind.go
     inner = compiled(element)
-    zero = _ZEROS.get(element.shape)
+    zero = ZEROS.get(element.shape)
     null: Callable[[], Any] = (lambda: compiled(element)({})) if element.shape == "struct" else (lambda: zero)
 
     def decoder(value: Any) -> Any:
@@ -219,7 +207,7 @@ def _map(kind: Type) -> Decoder:
     assert kind.element is not None
     element, go = kind.element, kind.go
     inner = compiled(element)
-    null = _ZEROS.get(element.shape)
+    null = ZEROS.get(element.shape)
 
     def decoder(value: Any) -> Any:
         if type(value) is not dict:

@@ -204,3 +204,15 @@ SCALARS: dict[str, Callable[[Type], Decoder]] = {
     "duration": _string,
     "any": _any,
 }
+
+ZEROS: dict[str, Any] = {
+    "string": "",
+    "bytes": "",
+    "bool": False,
+    "int32": 0,
+    "int64": 0,
+    "float64": 0,
+    "intstr": 0,
+    "quantity": "0",
+}
+"""What Go has in a field of such a type before anything is read into it."""

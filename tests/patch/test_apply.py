@@ -10,22 +10,12 @@ import pytest
 from apiserver.patch.apply import apply
 from apiserver.patch.managed import after_update
 from apiserver.schema.decode import decode
-from apiserver.schema.registry import Schemas
 from apiserver.schema.types import Type
 from miniplane.apimachinery.status import StatusError
+from tests.patch.kinds import CONFIG_MAP, POD, SERVICE
 
-SCHEMAS = Schemas.for_minor(36)
 ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
 Json = dict[str, Any]
-
-
-def type_of(kind: str) -> Type:
-    found = SCHEMAS.type("", "v1", kind)
-    assert found is not None
-    return found
-
-
-CONFIG_MAP, SERVICE, POD = type_of("ConfigMap"), type_of("Service"), type_of("Pod")
 
 
 def config(kind: Type = CONFIG_MAP, **fields: Any) -> Json:

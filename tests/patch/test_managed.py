@@ -9,25 +9,13 @@ import pytest
 
 from apiserver.patch.managed import after_update, yielded
 from apiserver.schema.decode import decode
-from apiserver.schema.registry import Schemas
 from apiserver.schema.types import Field, Type
+from tests.patch.kinds import CONFIG_MAP, POD, type_of
 
-SCHEMAS = Schemas.for_minor(36)
 Json = dict[str, Any]
 
 
-def type_of(kind: str, group: str = "") -> Type:
-    found = SCHEMAS.type(group, "v1", kind)
-    assert found is not None
-    return found
-
-
-CONFIG_MAP, SERVICE, POD, SLICE = (
-    type_of("ConfigMap"),
-    type_of("Service"),
-    type_of("Pod"),
-    type_of("EndpointSlice", "discovery.k8s.io"),
-)
+SLICE = type_of("EndpointSlice", "discovery.k8s.io")
 
 
 def made(kind: Type, **fields: Any) -> Json:

@@ -16,20 +16,11 @@ from apiserver.patch.merge_patch import apply_merge
 from apiserver.patch.nodes import node_of
 from apiserver.patch.strategic import apply_strategic
 from apiserver.schema.decode import decode
-from apiserver.schema.registry import Schemas
-from apiserver.schema.types import Type
+from tests.patch.kinds import POD
 
-SCHEMAS = Schemas.for_minor(36)
 Json = dict[str, Any]
 
 
-def type_of(kind: str) -> Type:
-    found = SCHEMAS.type("", "v1", kind)
-    assert found is not None
-    return found
-
-
-POD = type_of("Pod")
 NODE = node_of(POD)
 
 WORDS = st.sampled_from("abcd")

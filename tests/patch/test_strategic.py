@@ -10,21 +10,10 @@ import pytest
 
 from apiserver.patch.strategic import apply_strategic
 from apiserver.patch.unstructured import restore_fault
-from apiserver.schema.registry import Schemas
-from apiserver.schema.types import Type
 from miniplane.apimachinery.status import StatusError
+from tests.patch.kinds import CONFIG_MAP, POD, SERVICE
 
-SCHEMAS = Schemas.for_minor(36)
 Json = dict[str, Any]
-
-
-def type_of(kind: str) -> Type:
-    found = SCHEMAS.type("", "v1", kind)
-    assert found is not None
-    return found
-
-
-POD, SERVICE, CONFIG_MAP = type_of("Pod"), type_of("Service"), type_of("ConfigMap")
 
 
 def named(names: str, **extra: Any) -> list[Json]:
