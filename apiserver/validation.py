@@ -6,6 +6,7 @@ The first half returns messages (`k8s.io/apimachinery/pkg/util/validation`), the
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from apiserver.addresses import cidr as cidr
@@ -196,12 +197,14 @@ def percent(value: str) -> list[str]:
 
 
 def labels(values: Mapping[str, str] | None, path: str) -> list[FieldError]:
-    found: list[FieldError] = []
-    for key in sorted(values or {}):
-        found += [invalid(path, key, text) for text in qualified_name(key)]
-        value = (values or {})[key]
-        found += [invalid(path, value, text) for text in label_value(value)]
-    return found
+    given = values or {}
+    return [invalid(path, shown, text) for key in sorted(given) for shown, text in _label(key, given[key])]
+
+
+@lru_cache(maxsize=8192)
+def _label(key: str, value: str) -> tuple[tuple[str, str], ...]:
+    """What is wrong with a label: (what, why). The labels of a cluster are few, and come again with every write."""
+    return (*((key, text) for text in qualified_name(key)), *((value, text) for text in label_value(value)))
 
 
 def annotations(values: Mapping[str, str] | None, path: str) -> list[FieldError]:
@@ -280,12 +283,17 @@ def object_meta(
     return found + finalizers(names, f"{path}.finalizers") + own_finalizers(names, f"{path}.finalizers")
 
 
+_JUDGED = "name namespace generateName generation labels annotations ownerReferences finalizers".split()
+
+
 def changed_meta(
     new: Mapping[str, Any], old: Mapping[str, Any], namespaced: bool, name_rule: NameRule, again: int
 ) -> list[FieldError]:
     """What is wrong with an update's metadata. The real server judges it for every kind and then in the kind's own
     validation (`again`: how often the latter does), so causes are told as often."""
-    every = object_meta(new, namespaced, name_rule)
+    # what nobody has touched was judged when it was written
+    judged = any(new.get(name) != old.get(name) for name in _JUDGED)
+    every = object_meta(new, namespaced, name_rule) if judged else []
     changes = object_meta_update(new, old)
     if not again:
         return every + changes * 2
