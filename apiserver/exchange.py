@@ -6,6 +6,8 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from apiserver.negotiation import for_people
+
 if TYPE_CHECKING:
     from apiserver.flowcontrol import Seats
     from apiserver.kinds.kind import User
@@ -55,6 +57,12 @@ class Exchange:
 
     def header(self, name: bytes) -> str:
         return self.headers.get(name, b"").decode("latin-1")
+
+    @property
+    def for_people(self) -> bool:
+        """Whether an error is to be indented."""
+        asked = self.info.param("pretty") if self.info is not None else ""
+        return for_people(self.headers.get(b"user-agent", b""), asked)
 
     @property
     def source_ips(self) -> list[str]:

@@ -28,6 +28,14 @@ class Output:
 
 
 PLAIN = Output()
+PEOPLES_CLIENTS = (b"curl", b"Wget", b"Mozilla/5.0")
+TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+"""What Go's strconv.ParseBool takes for true."""
+
+
+def for_people(agent: bytes, pretty: str) -> bool:
+    """Whether JSON is to be indented: the parameter `pretty` decides, without it the `User-Agent` (isPrettyPrint)."""
+    return pretty in TRUE if pretty else agent.startswith(PEOPLES_CLIENTS)
 
 
 @dataclass(slots=True, frozen=True)
@@ -89,7 +97,7 @@ def _with_params(media: str, params: dict[str, str]) -> Output | None:
         return None
     transform = params.get("as", "")
     version = params.get("v", "")
-    pretty = params.get("pretty", "0") not in ("0", "false")
+    pretty = params.get("pretty") == "1"
     if not transform:
         return Output(media, pretty=pretty)
     if transform not in TRANSFORMS or params.get("g") != "meta.k8s.io" or version not in ("v1", "v1beta1"):

@@ -13,7 +13,7 @@ from fastapi import FastAPI, Request, Response
 
 from apiserver import errors, health
 from apiserver.handlers.respond import encode, status_response
-from apiserver.negotiation import JSON, OBJECT_TYPES, Output, clauses
+from apiserver.negotiation import JSON, OBJECT_TYPES, Output, clauses, for_people
 from apiserver.openapi_documents import Document, Documents, v2_media, v3_acceptable
 from miniplane.apimachinery.status import StatusError
 
@@ -40,7 +40,9 @@ def make_app(server: App) -> FastAPI:
 
     @app.exception_handler(StatusError)
     async def refused(request: Request, error: StatusError) -> Response:
-        answer = status_response(error, request.headers.get("accept", ""))
+        agent = request.headers.get("user-agent", "").encode("latin-1")
+        indent = for_people(agent, request.query_params.get("pretty", ""))
+        answer = status_response(error, request.headers.get("accept", ""), indent)
         return Response(answer.body, answer.status, media_type=answer.content_type)
 
     @app.exception_handler(404)
@@ -116,10 +118,7 @@ def _health(app: FastAPI, server: App) -> None:
 
 
 def _checks(server: App, root: str) -> dict[str, health.Check]:
-    checks: dict[str, health.Check] = dict(server.checks)
-    if root == "readyz":
-        checks["shutdown"] = lambda: not server.draining
-    return checks
+    return health.all_checks(root, lambda: not server.store.closed, lambda: server.draining)
 
 
 def _verdict(verdict: health.Verdict) -> Response:
@@ -138,7 +137,7 @@ def _output(accept: str, offered: tuple[str, ...]) -> Output:
         params = dict(clause.params)
         media = offered[0] if clause.media in ("*/*", "application/*") else clause.media
         if media in offered and "as" not in params:
-            return Output(media, pretty=params.get("pretty", "0") not in ("0", "false"))
+            return Output(media, pretty=params.get("pretty") == "1")
     raise errors.not_acceptable_transform()
 
 
@@ -147,14 +146,21 @@ def _answer(request: Request, value: Any, offered: tuple[str, ...] = OBJECT_TYPE
     if request.method != "GET":
         raise errors.method_not_allowed()
     output = _output(request.headers.get("accept", ""), offered)
-    pretty = output.pretty or request.query_params.get("pretty", "0") not in ("0", "false")
-    body, content_type = encode(value, output, pretty)
+    agent = request.headers.get("user-agent", "").encode("latin-1")
+    indent = output.pretty or for_people(agent, request.query_params.get("pretty", ""))
+    body, content_type = encode(value, output, indent)
     return Response(body, media_type=content_type)
+
+
+def _for_people(value: Any) -> Response:
+    """Indented JSON whatever was asked for (WriteRawJSON)."""
+    return Response(encode(value, Output(JSON), True)[0], media_type=JSON)
 
 
 def _discovery(app: FastAPI, server: App) -> None:
     async def version(request: Request) -> Response:
-        return _answer(request, version_info(server.options.kubernetes_minor), (JSON,))
+        _answer(request, {}, (JSON,))  # refuses methods and media types
+        return _for_people(version_info(server.options.kubernetes_minor))
 
     async def api(request: Request) -> Response:
         return _listing(request, server, core=True)
@@ -173,7 +179,7 @@ def _discovery(app: FastAPI, server: App) -> None:
         return _resources(request, server, group, version)
 
     async def index(request: Request) -> Response:
-        return _answer(request, {"paths": _paths(server)}, (JSON,))
+        return _for_people({"paths": _paths(server)})
 
     routes: dict[str, Callable[..., Any]] = {
         "/version": version,
@@ -183,7 +189,8 @@ def _discovery(app: FastAPI, server: App) -> None:
         "/apis/{group}": group,
         "/apis/{group}/{version}": resources,
     }
-    app.add_api_route("/", index, methods=METHODS)
+    for path in ("/", "/index.html"):
+        app.add_api_route(path, index, methods=METHODS)
     for path, endpoint in routes.items():
         app.add_api_route(path, endpoint, methods=METHODS)
         app.add_api_route(f"{path}/", endpoint, methods=METHODS)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from dataclasses import replace
 
 from apiserver import errors
 from apiserver.handlers import HANDLERS
 from apiserver.kinds.kind import Kind, subresource
-from apiserver.negotiation import PLAIN, negotiate
+from apiserver.negotiation import PLAIN, Output, for_people, negotiate
 from apiserver.request import Request, Response
 from apiserver.requestinfo import RequestInfo
 
@@ -66,8 +66,16 @@ def _handler(request: Request, allowed: tuple[str, ...], special: str) -> Handle
     return HANDLERS[f"{special}:{verb}" if special else verb]
 
 
-def negotiated(request: Request) -> Any:
-    """The representation of the answer. Raises 406."""
+def negotiated(request: Request) -> Output:
+    """The representation of the answer, indented for people (a watch never is). Raises 406."""
+    output, info = _negotiated(request), request.info
+    asked = info.param("pretty") if info.query else ""
+    if not for_people(request.headers.get(b"user-agent", b""), asked) or output.pretty or info.verb == "watch":
+        return output
+    return replace(output, pretty=True)
+
+
+def _negotiated(request: Request) -> Output:
     accept = request.headers.get(b"accept")
     if accept is None or accept == b"application/json":
         return PLAIN

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from apiserver import errors, logs, requestinfo, websocket
@@ -66,11 +65,6 @@ class App:
         self.turns = Turns()
         self.discovery = Discovery(self.registry.kinds(), self.options.kubernetes_minor)
         self.registry.listeners.append(self._kinds_changed)
-        self.checks: dict[str, Callable[[], bool | Awaitable[bool]]] = {
-            "ping": lambda: True,
-            "log": lambda: True,
-            "storage": lambda: not store.closed,
-        }
         self.webhook_client = WebhookClient(self.cluster)
         self.custom = CustomResources(self)
         self.aggregation = Aggregation(self)
@@ -142,12 +136,12 @@ class App:
                 return
         except StatusError as error:
             exchange.failure = error
-            answer = status_response(error, exchange.header(b"accept"))
+            answer = status_response(error, exchange.header(b"accept"), exchange.for_people)
         except TooManyRequests:
             answer = TOO_MANY
         except Unavailable as error:
             exchange.failure = errors.unavailable(str(error))
-            answer = status_response(exchange.failure, exchange.header(b"accept"))
+            answer = status_response(exchange.failure, exchange.header(b"accept"), exchange.for_people)
         except ClientGone:
             return
         except Exception:

@@ -215,6 +215,18 @@ def _status(owner: Object, nodes: Iterable[Object], found: list[Object], code: s
     return {key: value for key, value in counts.items() if value or key in kept}
 
 
+async def _manage(loop: Loop, owner: Object, found: list[Object], nodes: list[Object], code: str) -> None:
+    """Pods where they are missing, none where they do not belong, then the next step of an update."""
+    if pods.is_terminating(owner):
+        return
+    needed, doomed = _plan(owner, nodes, found)
+    made = (workpods.create(loop, owner, new_pod(owner, node, code)) for node in needed[: workpods.BURST])
+    await asyncio.gather(*made)
+    await workpods.delete_many(loop, owner, doomed)
+    if not needed and not doomed:
+        await _roll(loop, owner, found, nodes, code)
+
+
 async def reconcile(loop: Loop, key: str) -> float | None:
     owner = loop[DAEMON_SETS].get(key)
     if owner is None:
@@ -224,16 +236,12 @@ async def reconcile(loop: Loop, key: str) -> float | None:
     revision = await statefulset.current_revision(loop, DAEMON_SETS, owner, REVISION_HASH, code)
     code = pods.labels_of(revision).get(REVISION_HASH, "")
     nodes = list(loop[NODES].store.objects.values())
-    if not pods.is_terminating(owner):
-        needed, doomed = _plan(owner, nodes, found)
-        made = (workpods.create(loop, owner, new_pod(owner, node, code)) for node in needed[: workpods.BURST])
-        await asyncio.gather(*made)
-        await workpods.delete_many(loop, owner, doomed)
-        if not needed and not doomed:
-            await _roll(loop, owner, found, nodes, code)
-    mine = loop[PODS].store.by_index(BY_CONTROLLER, owner["metadata"]["uid"])
+    try:
+        await _manage(loop, owner, found, nodes, code)
+    finally:  # what is wanted and what is there is told also where pods are refused
+        mine = loop[PODS].store.by_index(BY_CONTROLLER, owner["metadata"]["uid"])
+        await workpods.write_status(loop, DAEMON_SETS, owner, _status(owner, nodes, mine, code))
     again = workpods.soonest(mine, int(owner["spec"].get("minReadySeconds") or 0))
-    await workpods.write_status(loop, DAEMON_SETS, owner, _status(owner, nodes, mine, code))
     hashes = {pods.labels_of(pod).get(REVISION_HASH) for pod in mine} | {code}
     known = loop[CONTROLLER_REVISIONS].store.by_index(BY_CONTROLLER, owner["metadata"]["uid"])
     used = {one["metadata"]["name"] for one in known if pods.labels_of(one).get(REVISION_HASH) in hashes}

@@ -20,7 +20,6 @@ from apiserver.handlers.respond import (
     go_type,
     gzip_packer,
     include,
-    pretty,
     table_of,
     takes_gzip,
 )
@@ -31,6 +30,8 @@ from apiserver.storage.types import Record
 if TYPE_CHECKING:
     from apiserver.request import Request
 
+INDENTED_BYTES = 4 * 1024 * 1024
+"""Above this nobody reads a list, and others would wait."""
 SLICE_BYTES = 256 * 1024
 """Stored bytes of the records of a slice: what takes the slowest form (protobuf) some 10 ms to encode."""
 
@@ -71,13 +72,14 @@ def render(request: Request, page: Page) -> Response:
     if output.transform == "PartialObjectMetadata":
         why = f"you requested PartialObjectMetadata, but the requested object is a list (*{go_type(kind)}List)"
         raise errors.not_acceptable_transform(why)
-    indent, binary = pretty(request), output.media == negotiation.PROTOBUF
+    size, binary = sum(len(record.data) for record in page.records), output.media == negotiation.PROTOBUF
+    indent = output.pretty and size <= INDENTED_BYTES
     if output.media == negotiation.YAML or indent or (binary and output.transform == "Table"):
         body, media = encode(orjson.loads(b"".join(_json(request, page))), output, indent)
         return Response(200, body, media)
     media = output.media
     parts = _protobuf(request, page) if binary else _json(request, page)
-    if sum(len(record.data) for record in page.records) <= SLICE_BYTES:
+    if size <= SLICE_BYTES:
         return Response(200, b"".join(parts), media)
     if takes_gzip(request):
         return Response(200, content_type=media, headers=[*GZIP_HEADERS], stream=_packed(parts))

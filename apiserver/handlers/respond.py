@@ -31,7 +31,7 @@ def object_response(request: Request, found: Record | Object, status: int) -> Re
     output = request.output
     if isinstance(found, Record):
         data = as_version(request.kind, found)
-        if output == negotiation.PLAIN and not request.info.query.get("pretty"):
+        if output == negotiation.PLAIN:
             return Response(status, data)
         return value_response(request, transformed(request, orjson.loads(data)), status)
     return value_response(request, transformed(request, found), status)
@@ -84,13 +84,8 @@ def table_of(request: Request, rows: list[Object], metadata: Object) -> Object:
 
 def value_response(request: Request, value: Any, status: int) -> Response:
     """Any API object (not stored, or transformed) in the negotiated media type."""
-    body, media = encode(value, request.output, pretty(request))
+    body, media = encode(value, request.output, request.output.pretty)
     return Response(status, body, media)
-
-
-def pretty(request: Request) -> bool:
-    """Indented JSON: asked for by `pretty`, or by a browser or curl that says nothing else (as the real server)."""
-    return request.output.pretty or (bool(request.info.query.get("pretty")) and request.info.flag("pretty"))
 
 
 def encode(value: Any, output: Output, indent: bool = False) -> tuple[bytes, str]:
@@ -101,8 +96,7 @@ def encode(value: Any, output: Output, indent: bool = False) -> tuple[bytes, str
         from apiserver.protobuf.codec import encode as encode_protobuf
 
         return encode_protobuf(value), PROTOBUF
-    body = dumps(value, indent)
-    return (body + b"\n" if indent else body), JSON
+    return dumps(value, indent), JSON
 
 
 def to_yaml(value: Any) -> bytes:
@@ -112,11 +106,11 @@ def to_yaml(value: Any) -> bytes:
     return dump(value).encode()
 
 
-def status_response(error: StatusError, accept: str) -> Response:
+def status_response(error: StatusError, accept: str, indent: bool = False) -> Response:
     """An error as a Status object."""
     headers = [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
     output = Output(negotiation.error_media(accept)) if accept else negotiation.PLAIN
-    body, media = encode(error.body(), output)
+    body, media = encode(error.body(), output, indent)
     return Response(error.code, body, media, headers)
 
 

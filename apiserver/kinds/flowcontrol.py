@@ -40,7 +40,7 @@ KINDS: tuple[Kind, ...] = (
         subresources=STATUS_ONLY,
         columns=(
             Column("PriorityLevel", at("spec", "priorityLevelConfiguration", "name", default="")),
-            Column("MatchingPrecedence", count("spec", "matchingPrecedence"), type="integer"),
+            Column("MatchingPrecedence", count("spec", "matchingPrecedence")),
             Column("DistinguisherMethod", at("spec", "distinguisherMethod", "type", default="<none>")),
             AGE,
             Column("MissingPL", _missing_level),

@@ -199,7 +199,7 @@ KINDS: tuple[Kind, ...] = (
         False,
         IPAddressStrategy(),
         short_names=("ip",),
-        columns=(Column("ParentRef", _parent), AGE),
+        columns=(Column("ParentRef", _parent),),
         selectable_fields=tuple(f"spec.parentRef.{name}" for name in PARENT_FIELDS),
         since=33,
     ),

@@ -88,7 +88,7 @@ KINDS: tuple[Kind, ...] = (
             Column("Provisioner", at("provisioner", default="")),
             Column("ReclaimPolicy", at("reclaimPolicy", default="Delete")),
             Column("VolumeBindingMode", at("volumeBindingMode", default="Immediate")),
-            Column("AllowVolumeExpansion", yes("allowVolumeExpansion"), type="boolean"),
+            Column("AllowVolumeExpansion", yes("allowVolumeExpansion")),
             AGE,
         ),
         name_cell=_storage_class_name,

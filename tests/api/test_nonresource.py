@@ -40,7 +40,12 @@ def ask(plane: Plane, path: str, method: str = "GET", **headers: str) -> tuple[i
 
 
 @pytest.mark.parametrize(
-    "path", ["/healthz", "/livez", "/readyz", "/livez/ping", "/readyz/shutdown", "/livez?exclude=ping"]
+    "path",
+    [
+        *("/healthz", "/livez", "/readyz", "/livez/ping", "/livez?exclude=ping", "/healthz/etcd"),
+        *("/readyz/etcd-readiness", "/readyz/informer-sync", "/readyz/shutdown", "/healthz/autoregister-completion"),
+        *("/livez/poststarthook/rbac/bootstrap-roles", "/readyz/poststarthook/crd-informer-synced"),
+    ],
 )
 def test_health(plane: Plane, path: str) -> None:
     status, headers, body = ask(plane, path)
@@ -49,9 +54,15 @@ def test_health(plane: Plane, path: str) -> None:
 
 def test_verbose_health_names_the_checks(plane: Plane) -> None:
     lines = ask(plane, "/readyz?verbose&exclude=log")[2].decode().splitlines()
-    assert lines[0] == "[+]ping ok"
-    assert "[+]log excluded: ok" in lines
-    assert lines[-1] == "readyz check passed"
+    assert lines[:5] == [
+        "[+]ping ok",
+        "[+]log excluded: ok",
+        "[+]etcd ok",
+        "[+]etcd-readiness ok",
+        "[+]informer-sync ok",
+    ]
+    assert lines[-2:] == ["[+]shutdown ok", "readyz check passed"]
+    assert "shutdown" not in ask(plane, "/livez?verbose")[2].decode()
 
 
 async def test_a_failing_check_is_told_in_full() -> None:
@@ -79,6 +90,33 @@ def test_version_and_index(plane: Plane) -> None:
     assert {"/api/v1", "/apis/apps/v1", "/healthz/ping", "/openapi/v3"} <= set(plane.get("/")["paths"])
     assert plane.request("POST", "/version")[0] == 405
     assert ask(plane, "/version", Accept="application/yaml")[0] == 406
+
+
+def test_index_answers_every_method(plane: Plane) -> None:
+    answers = {ask(plane, path, method)[::2] for path in ("/", "/index.html") for method in ("GET", "POST", "DELETE")}
+    assert len(answers) == 1
+    status, body = answers.pop()
+    assert status == 200
+    assert body.startswith(b'{\n  "paths": [\n')
+
+
+INDENTED = [
+    ("/api/v1/namespaces/default", "curl/8.5.0", True),
+    ("/api/v1/namespaces/default?pretty=false", "curl/8.5.0", False),
+    ("/api/v1/namespaces?limit=1", "Wget/1.21", True),
+    ("/api/v1/namespaces/nosuch", "Mozilla/5.0 (X11)", True),
+    ("/apis", "curl/8.5.0", True),
+    ("/api/v2", "curl/8.5.0", True),
+    ("/api/v1/namespaces/default", "kubectl/v1.36.0", False),
+    ("/api/v1/namespaces/default?pretty=true", "kubectl/v1.36.0", True),
+    ("/api/v1/namespaces/default?pretty=yes", "curl/8.5.0", False),
+    ("/version", "kubectl/v1.36.0", True),
+]
+
+
+@pytest.mark.parametrize(("path", "agent", "indented"), INDENTED)
+def test_people_are_given_indented_json(plane: Plane, path: str, agent: str, indented: bool) -> None:
+    assert ask(plane, path, User_Agent=agent)[2].startswith(b'{\n  "') == indented
 
 
 def test_swagger_is_tagged_and_compressed(plane: Plane) -> None:
@@ -214,3 +252,15 @@ def test_request_metrics_count_by_verb_and_code() -> None:
     assert (lists["0.0025"], lists["0.005"], lists["+Inf"]) == (0, 2, 2)
     assert not any(s.labels["verb"] == "WATCH" for s in seconds.samples)
     assert {s.labels["request_kind"]: s.value for s in flying.samples} == {"readOnly": 0, "mutating": 0}
+
+
+@pytest.mark.parametrize(
+    ("path", "columns"),
+    [
+        ("/apis/networking.k8s.io/v1/ipaddresses", ["Name", "ParentRef"]),
+        ("/apis/storage.k8s.io/v1/volumeattributesclasses", ["Name", "DriverName", "Age"]),
+    ],
+)
+def test_table_columns(plane: Plane, path: str, columns: list[str]) -> None:
+    table = json.loads(ask(plane, path, Accept="application/json;as=Table;v=v1;g=meta.k8s.io")[2])
+    assert [(one["name"], one["type"]) for one in table["columnDefinitions"]] == [(name, "string") for name in columns]

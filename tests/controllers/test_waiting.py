@@ -94,3 +94,18 @@ def test_a_claim_says_what_it_waits_for(
     annotations = claim["metadata"].get("annotations") or {}
     assert ("volume.kubernetes.io/storage-provisioner" in annotations) == (reason == "ExternalProvisioning")
     controlled_plane.request("DELETE", f"/apis/storage.k8s.io/v1/storageclasses/{name or 'none'}")
+
+
+def test_a_daemon_set_whose_pods_are_refused_says_how_many_it_wants(controlled_plane: Plane, namespace: str) -> None:
+    labels = {"place": namespace}
+    create(controlled_plane, "/api/v1/nodes", {"metadata": {"name": namespace, "labels": labels}})
+    quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+    create(controlled_plane, f"/api/v1/namespaces/{namespace}/resourcequotas", quota)
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    template["spec"] |= {"nodeSelector": labels, "tolerations": [{"operator": "Exists"}]}
+    path = f"/apis/apps/v1/namespaces/{namespace}/daemonsets"
+    wanted = {"selector": {"matchLabels": labels}, "template": template}
+    create(controlled_plane, path, {"metadata": {"name": "web"}, "spec": wanted})
+    found = controlled_plane.eventually(f"{path}/web", lambda one: one["status"]["desiredNumberScheduled"] == 1)
+    assert found["status"]["currentNumberScheduled"] == 0
+    controlled_plane.request("DELETE", f"/api/v1/nodes/{namespace}")
