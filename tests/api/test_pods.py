@@ -117,6 +117,10 @@ NOT_A_LABEL = (
     [
         ({"containers": []}, ["spec.containers: Required value"]),
         (
+            {"hostnameOverride": "own.example", "setHostnameAsFQDN": True},
+            ["spec.setHostnameAsFQDN: Forbidden: may not be true when `hostnameOverride` is set"],
+        ),
+        (
             {"containers": [{"name": "C", "image": ""}]},
             [
                 f'spec.containers[0].name: Invalid value: "C": {NOT_A_LABEL}',

@@ -243,10 +243,22 @@ def _names(spec: Object, path: str) -> list[FieldError]:
     for name in ("hostname", "subdomain"):
         if spec.get(name):
             found += each(f"{path}.{name}", spec[name], rules.dns1123_label(spec[name]))
-    override = spec.get("hostnameOverride")
-    if override is not None:
-        found += each(f"{path}.hostnameOverride", override, _hostname_faults(override))
-    return found + scheduling.tolerations(spec.get("tolerations"), f"{path}.tolerations")
+    return found + _override(spec, path) + scheduling.tolerations(spec.get("tolerations"), f"{path}.tolerations")
+
+
+def _override(spec: Object, path: str) -> list[FieldError]:
+    """The name for itself that a pod has of its own, unless it has the node's or one of DNS.
+
+    That both are refused is known, not in which words.
+    """
+    name = spec.get("hostnameOverride")
+    if name is None:
+        return []
+    found = each(f"{path}.hostnameOverride", name, _hostname_faults(name))
+    for other in ("setHostnameAsFQDN", "hostNetwork"):
+        if spec.get(other):
+            found.append(forbidden(f"{path}.{other}", "may not be true when `hostnameOverride` is set"))
+    return found
 
 
 def _hostname_faults(name: str) -> list[str]:
