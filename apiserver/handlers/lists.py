@@ -107,7 +107,7 @@ def _json(request: Request, page: Page) -> Iterator[bytes]:
     output, kind = request.output, request.kind
     if output.transform == "Table":
         included = include(request)
-        opening = {**table_of(request, [], page.metadata)}
+        opening = {**table_of(request, [], page.metadata, kind)}
         return _framed(opening, "rows", _rows(request, page, included))
     if output.transform:
         opening = {

@@ -37,22 +37,18 @@ def object_response(request: Request, found: Record | Object, status: int) -> Re
     return value_response(request, transformed(request, found), status)
 
 
-def transformed(request: Request, obj: Object) -> Object:
-    """The object as the asked-for Table or PartialObjectMetadata. Raises 406."""
-    output = request.output
+def transformed(request: Request, obj: Object, view: Kind | None = None) -> Object:
+    """The object (a `view` of it) as the asked-for Table or PartialObjectMetadata. Raises 406."""
+    output, kind = request.output, view or request.kind
     if not output.transform:
         return obj
     if output.transform == "PartialObjectMetadataList":
-        what = go_type(request.kind)
-        why = f"you requested PartialObjectMetadataList, but the requested object is not a list (*{what})"
+        why = f"you requested PartialObjectMetadataList, but the requested object is not a list (*{go_type(kind)})"
         raise errors.not_acceptable_transform(why)
     if output.transform == "PartialObjectMetadata":
         return table.partial_metadata(obj, output.version)
-    return table_of(
-        request,
-        [table.row(request.kind, table.columns_of(request.kind), obj, include(request), output.version)],
-        {"resourceVersion": obj["metadata"].get("resourceVersion", "")},
-    )
+    rows = [table.row(kind, table.columns_of(kind), obj, include(request), output.version)]
+    return table_of(request, rows, {"resourceVersion": obj["metadata"].get("resourceVersion", "")}, kind)
 
 
 def go_type(kind: Kind) -> str:
@@ -72,12 +68,12 @@ def include(request: Request) -> str:
     return value
 
 
-def table_of(request: Request, rows: list[Object], metadata: Object) -> Object:
+def table_of(request: Request, rows: list[Object], metadata: Object, kind: Kind) -> Object:
     return {
         "kind": "Table",
         "apiVersion": f"meta.k8s.io/{request.output.version}",
         "metadata": metadata,
-        "columnDefinitions": table.definitions(table.columns_of(request.kind)),
+        "columnDefinitions": table.definitions(table.columns_of(kind)),
         "rows": rows,
     }
 

@@ -13,7 +13,7 @@ from apiserver.encoding import decode, object_as_version
 from apiserver.handlers import patch as patches
 from apiserver.handlers import read
 from apiserver.handlers.conversion import showable
-from apiserver.handlers.respond import value_response
+from apiserver.handlers.respond import transformed, value_response
 from apiserver.handlers.write import check_name, context_of, modify
 from apiserver.kinds.kind import Kind, Object, Projection
 from apiserver.managers import apply as apply_managed
@@ -31,8 +31,16 @@ Call = Callable[["Request"], Awaitable["Response"]]
 def _view(request: Request) -> tuple[Projection, Kind]:
     assert request.subresource is not None
     assert request.subresource.projection is not None
-    group, version, name = request.subresource.gvk or (request.kind.group, request.kind.version, request.kind.kind)
-    return request.subresource.projection, Kind(group, version, name, request.kind.plural, request.kind.namespaced)
+    kind, projection = request.kind, request.subresource.projection
+    group, version, name = request.subresource.gvk or (kind.group, kind.version, kind.kind)
+    columns = projection.columns or kind.columns
+    return projection, Kind(group, version, name, kind.plural, kind.namespaced, columns=columns)
+
+
+def _shown(request: Request, obj: Object) -> Response:
+    """The view of an object in the form that was asked for. Raises 406."""
+    projection, view = _view(request)
+    return value_response(request, transformed(request, projection.read(obj), view), 200)
 
 
 def _object(found: Record | Object) -> Object:
@@ -41,26 +49,25 @@ def _object(found: Record | Object) -> Object:
 
 async def get_projection(request: Request) -> Response:
     """GET of a view (scale)."""
-    projection, _ = _view(request)
     record = read.find(request)
     await showable(request.kind, [record])
     obj = object_as_version(request.kind, record)
-    return value_response(request, projection.read(obj), 200)
+    return _shown(request, obj)
 
 
 async def update_projection(request: Request) -> Response:
     """PUT of a view."""
     options = writeoptions.parse(request.info, "UpdateOptions")
-    projection, kind = _view(request)
+    _, kind = _view(request)
     body = await read_object(request, kind, options.field_validation)
     check_name(request, body)
     changed = await _write(request, options, lambda view: body)
-    return value_response(request, projection.read(changed), 200)
+    return _shown(request, changed)
 
 
 async def patch_projection(request: Request) -> Response:
     """PATCH of a view."""
-    projection, kind = _view(request)
+    _, kind = _view(request)
     media = patches.patch_type(request)
     data = await request.body()
     if media == patches.APPLY_PATCH:
@@ -76,14 +83,14 @@ async def patch_projection(request: Request) -> Response:
             request.kind = outer
 
     changed = await _write(request, options, change)
-    return value_response(request, projection.read(changed), 200)
+    return _shown(request, changed)
 
 
 async def _apply_projection(request: Request, data: bytes) -> Response:
     """Server-side apply of a scale: its replicas are applied to the object by a manager of the subresource."""
     options = writeoptions.parse(request.info, "PatchOptions", apply=True)
     options.applied = True
-    projection, view = _view(request)
+    _, view = _view(request)
     wanted = read_configuration(data, view.api_version, view.kind)
     schema = request.server.registry.type_of(view)
     if schema is not None:
@@ -97,7 +104,7 @@ async def _apply_projection(request: Request, data: bytes) -> Response:
         return yielded(apply_managed(request, live, applied, options), ("spec", "replicas"))
 
     changed = await modify(request, options, through)
-    return value_response(request, projection.read(_object(changed)), 200)
+    return _shown(request, _object(changed))
 
 
 async def _write(request: Request, options: WriteOptions, change: Callable[[Object], Object]) -> Object:

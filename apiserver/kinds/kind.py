@@ -223,10 +223,11 @@ class Subresource:
 @dataclass(slots=True, frozen=True)
 class Projection:
     """A view of an object with a kind of its own (scale): `read(obj)` makes it, `write(obj, view, context)` changes
-    the object and returns causes."""
+    the object and returns causes. `columns` are the view's; () shows it in the columns of the object."""
 
     read: Callable[[Object], Object]
     write: Callable[[Object, Object, Context], list[FieldError]]
+    columns: tuple[Column, ...] = ()
 
 
 STATUS = ("get", "patch", "update")

@@ -6,8 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from apiserver.field import FieldError, invalid
-from apiserver.kinds.kind import Context, Object, Projection, Subresource
-from apiserver.kinds.workload_columns import format_selector
+from apiserver.kinds.kind import Column, Context, Object, Projection, Subresource
+from apiserver.kinds.workload_columns import count, format_selector
+from apiserver.table import AGE
+
+COLUMNS = (
+    Column("Desired", count("spec", "replicas"), type="integer"),
+    Column("Available", count("status", "replicas"), type="integer"),
+    AGE,
+)
 
 SelectorText = Callable[[Any], str]
 
@@ -56,5 +63,5 @@ def scale_subresource(selector_text: SelectorText = selector_string) -> Subresou
         "scale",
         ("get", "patch", "update"),
         gvk=("autoscaling", "v1", "Scale"),
-        projection=Projection(lambda obj: scale_of(obj, selector_text), write_scale),
+        projection=Projection(lambda obj: scale_of(obj, selector_text), write_scale, COLUMNS),
     )

@@ -19,6 +19,8 @@ from apiserver.protobuf.wire import read_length, read_tag, skip
 from apiserver.requestinfo import parse
 from tests.plane import Plane
 
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+
 
 def ask(plane: Plane, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
     """(status, headers, body) without following redirects."""
@@ -262,5 +264,18 @@ def test_request_metrics_count_by_verb_and_code() -> None:
     ],
 )
 def test_table_columns(plane: Plane, path: str, columns: list[str]) -> None:
-    table = json.loads(ask(plane, path, Accept="application/json;as=Table;v=v1;g=meta.k8s.io")[2])
+    table = json.loads(ask(plane, path, Accept=TABLE)[2])
     assert [(one["name"], one["type"]) for one in table["columnDefinitions"]] == [(name, "string") for name in columns]
+
+
+def test_a_scale_is_a_table_of_its_own(plane: Plane, namespace: str) -> None:
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    spec = {"replicas": 2, "selector": {"matchLabels": {"a": "b"}}, "template": template}
+    root = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    assert plane.request("POST", root, {"metadata": {"name": "web"}, "spec": spec})[0] == 201
+    table = json.loads(ask(plane, f"{root}/web/scale", Accept=TABLE)[2])
+    columns = [(one["name"], one["type"]) for one in table["columnDefinitions"]]
+    assert columns == [("Name", "string"), ("Desired", "integer"), ("Available", "integer"), ("Age", "string")]
+    assert table["rows"][0]["cells"][:3] == ["web", 2, 0]
+    partial = json.loads(ask(plane, f"{root}/web/scale", Accept=TABLE.replace("Table", "PartialObjectMetadata"))[2])
+    assert (partial["kind"], partial["metadata"]["name"]) == ("PartialObjectMetadata", "web")
