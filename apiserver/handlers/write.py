@@ -23,6 +23,7 @@ from apiserver.handlers.commit import (
 from apiserver.handlers.conversion import showable, storable
 from apiserver.handlers.ownerreferences import keep_one_of_each
 from apiserver.handlers.respond import object_response
+from apiserver.kinds.features import drop_disabled
 from apiserver.kinds.kind import Context, Kind, Object, Strategy
 from apiserver.managers import track
 from apiserver.storage.types import Exists, Record, Stale
@@ -143,6 +144,7 @@ def finish_create(request: Request, strategy: Strategy, obj: Object, context: Co
     metadata["creationTimestamp"] = context.now
     if strategy.has_generation:
         metadata["generation"] = 1
+    drop_disabled(strategy.disabled_fields, obj, None)
     strategy.prepare_for_create(obj, context)
     faults = validation.object_meta(metadata, kind.namespaced, strategy.validate_name)
     faults += strategy.validate(obj, context)
@@ -300,6 +302,7 @@ def finish_update(request: Request, strategy: Strategy, new: Object, old: Object
     if status_write:
         strategy.prepare_for_status_update(new, old, context)
     else:
+        drop_disabled(strategy.disabled_fields, new, old)
         strategy.prepare_for_update(new, old, context)
     if strategy.has_generation and not status_write and metadata.get("generation") == old["metadata"].get("generation"):
         bump_generation(new, old)

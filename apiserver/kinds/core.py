@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.field import FieldError, invalid, not_supported, required
-from apiserver.kinds import configuration, limits, namespaces, nodes, persistentvolumes
+from apiserver.kinds import configuration, features, limits, namespaces, nodes, persistentvolumes
 from apiserver.kinds.kind import STATUS, Column, Context, Kind, Object, Strategy, Subresource
 from apiserver.kinds.pod_defaults import default_pod_spec
 from apiserver.kinds.pod_validation import template_warnings, validate_pod_template
@@ -18,6 +18,7 @@ from apiserver.kinds.workload_columns import REPLICAS, format_labels
 class PodTemplateStrategy(Free):
     """PodTemplate."""
 
+    disabled_fields = features.of_pods("template.spec")
     delete_answers_object = True
     has_generation = True
 
@@ -36,6 +37,7 @@ class PodTemplateStrategy(Free):
 class ControllerStrategy(Strategy):
     """ReplicationController."""
 
+    disabled_fields = features.of_pods("spec.template.spec")
     metadata_again = 1
     has_generation = True
     orphan_dependents_by_default = True

@@ -6,6 +6,7 @@ import re
 import zoneinfo
 
 from apiserver.field import FieldError, invalid, not_supported, required
+from apiserver.kinds import features
 from apiserver.kinds.job_validation import job_spec
 from apiserver.kinds.jobs import default_job_template
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
@@ -113,6 +114,7 @@ POLICIES = ("Allow", "Forbid", "Replace")
 class CronJobStrategy(Strategy):
     """CronJob."""
 
+    disabled_fields = features.of_pods("spec.jobTemplate.spec.template.spec")
     has_generation = True
 
     def default(self, obj: Object) -> None:

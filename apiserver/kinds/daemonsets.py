@@ -24,6 +24,7 @@ from apiserver.validation import label_selector
 class DaemonSetStrategy(Workload):
     """DaemonSet."""
 
+    metadata_again = 1
     counts = (
         "currentNumberScheduled",
         "numberMisscheduled",
@@ -74,7 +75,8 @@ class DaemonSetStrategy(Workload):
         return found + not_negative("spec.revisionHistoryLimit", spec.get("revisionHistoryLimit"))
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
-        return self.validate(obj, context) + immutable_selector(obj, old)
+        """The real server judges the spec twice, and tells its causes as often."""
+        return self.validate(obj, context) * 2 + immutable_selector(obj, old)
 
 
 def _update_strategy(update: Object) -> list[FieldError]:

@@ -16,6 +16,7 @@ ADDRESSES, ENDPOINTS, PORTS, TOPOLOGY, HINTS = 100, 1000, 20000, 16, 8
 class EndpointSliceStrategy(Strategy):
     """EndpointSlice."""
 
+    metadata_again = 1
     has_generation = True
 
     def default(self, obj: Object) -> None:

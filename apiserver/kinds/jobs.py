@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from apiserver.field import FieldError
+from apiserver.kinds import features
 from apiserver.kinds.job_status import job_status, job_status_update
 from apiserver.kinds.job_validation import hostname_faults, job_spec, job_update, own_job
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
@@ -57,6 +58,8 @@ def default_job_template(spec: Object) -> Object:
 class JobStrategy(Strategy):
     """Job."""
 
+    metadata_again = 1
+    disabled_fields = features.of_pods("spec.template.spec")
     has_generation = True
     orphan_dependents_by_default = True
     """As ReplicationControllers: what batch/v1 inherited from its first version."""
@@ -90,7 +93,8 @@ class JobStrategy(Strategy):
         return own_job(obj) + job_spec(obj["spec"], "spec", context, needs_selector=True) + hostname_faults(obj)
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
-        return job_spec(obj["spec"], "spec", context, needs_selector=True) + job_update(obj, old)
+        """The real server judges the spec twice, and tells its causes as often."""
+        return job_spec(obj["spec"], "spec", context, needs_selector=True) * 2 + job_update(obj, old)
 
     def validate_status_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
         return job_status(obj, old) + job_status_update(obj, old)

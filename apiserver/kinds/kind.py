@@ -85,6 +85,8 @@ class Strategy:
     """PUT without resourceVersion overwrites; else 422 on metadata.resourceVersion."""
     delete_answers_object = False
     """DELETE answers the deleted object rather than a Status."""
+    disabled_fields: tuple[str, ...] = ()
+    """Fields of features that are off by default (kinds/features.py)."""
     has_generation = False
     """metadata.generation is 1 on creation and grows when anything but metadata and status changes; where False the
     server leaves alone what clients write there."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from apiserver.field import FieldError
+from apiserver.kinds import features
 from apiserver.kinds.kind import STATUS, Context, Kind, Object, Strategy, Subresource
 from apiserver.kinds.pod_columns import COLUMNS, row_conditions
 from apiserver.kinds.pod_defaults import default_pod, default_pod_spec
@@ -35,6 +36,7 @@ FIELDS = (
 class PodStrategy(Strategy):
     """Pods of the main resource."""
 
+    disabled_fields = features.of_pods("spec")
     metadata_again = 1
     has_generation = True
     delete_answers_object = True

@@ -33,6 +33,7 @@ FREE_FIELDS = (
 class StatefulSetStrategy(Workload):
     """StatefulSet."""
 
+    disabled_fields = (*Workload.disabled_fields, "spec.updateStrategy.rollingUpdate.maxUnavailable")  # KEP-961
     counts = (
         "replicas",
         "readyReplicas",

@@ -53,6 +53,7 @@ def _unchanged(obj: Object, old: Object, names: tuple[str, ...]) -> list[FieldEr
 class StorageClassStrategy(Free):
     """StorageClass."""
 
+    metadata_again = 1
     delete_answers_object = True
 
     def default(self, obj: Object) -> None:
@@ -106,6 +107,7 @@ class AttributesClassStrategy(Free):
 class DriverStrategy(Counted):
     """CSIDriver."""
 
+    disabled_fields = ("spec.preventPodSchedulingIfMissing",)  # VolumeLimitScaling, KEP-5030
     delete_answers_object = True
     unconditional_update = False
 
@@ -168,6 +170,7 @@ def _token_requests(requests: Any) -> list[FieldError]:
 class NodeStrategy(Free):
     """CSINode."""
 
+    metadata_again = 1
     delete_answers_object = True
     unconditional_update = False
 
@@ -214,6 +217,7 @@ def _node_driver(driver: Object, path: str, seen: set[str]) -> list[FieldError]:
 class CapacityStrategy(Free):
     """CSIStorageCapacity."""
 
+    metadata_again = 1
     unconditional_update = False
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
@@ -236,6 +240,7 @@ class CapacityStrategy(Free):
 class AttachmentStrategy(Strategy):
     """VolumeAttachment: what it attaches never changes."""
 
+    metadata_again = 1
     delete_answers_object = True
     unconditional_update = False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.field import FieldError, forbidden, immutable, invalid, not_supported, required
+from apiserver.kinds import features
 from apiserver.kinds.kind import STATUS, Column, Context, Kind, Object, Strategy, Subresource
 from apiserver.kinds.pod import default_pod_spec, validate_pod_template
 from apiserver.kinds.pod_validation import template_warnings
@@ -88,6 +89,7 @@ def restart_faults(spec: Object, owner: str) -> list[FieldError]:
 class Workload(Strategy):
     """What the apps kinds share: a pod template, a generation, a status of their own."""
 
+    disabled_fields = features.of_pods("spec.template.spec")
     has_generation = True
 
     def default(self, obj: Object) -> None:
