@@ -115,8 +115,20 @@ def _param_ref(obj: Object) -> str:
     if not reference:
         return "<unset>"
     if reference.get("name"):
-        return f"{reference['namespace']}/{reference['name']}" if reference.get("namespace") else str(reference["name"])
-    return "<selector>"
+        return f"{reference.get('namespace') or '*'}/{reference['name']}"
+    return _go_text(reference["selector"]) if reference.get("selector") is not None else "<unset>"
+
+
+def _go_text(selector: Object) -> str:
+    """A LabelSelector as Go prints it (its generated `String`)."""
+    labels = "".join(f"{key}: {value}," for key, value in sorted((selector.get("matchLabels") or {}).items()))
+    rules = "".join(
+        f"LabelSelectorRequirement{{Key:{one.get('key', '')},Operator:{one.get('operator', '')},"
+        f"Values:[{' '.join(one.get('values') or ())}],}},"
+        for one in selector.get("matchExpressions") or ()
+    )
+    matches = f"MatchLabels:map[string]string{{{labels}}},MatchExpressions:[]LabelSelectorRequirement{{{rules}}},"
+    return f"&LabelSelector{{{matches}}}"
 
 
 def _length(*path: str) -> Callable[[Object], Any]:

@@ -244,22 +244,31 @@ def _targets(obj: Object) -> str:
         current = status.get("currentCPUUtilizationPercentage")
         shown = f"{current}%" if current is not None else "<unknown>"
         return f"cpu: {shown}/{spec['targetCPUUtilizationPercentage']}%"
-    found = [_metric(metric) for metric in spec.get("metrics") or ()]
+    seen = status.get("currentMetrics") or []
+    metrics = spec.get("metrics") or []
+    found = [_metric(metric, seen[index] if index < len(seen) else {}) for index, metric in enumerate(metrics)]
     more = f" + {len(found) - 2} more..." if len(found) > 2 else ""
     return ", ".join(found[:2]) + more if found else "<none>"
 
 
-def _metric(metric: Object) -> str:
+def _metric(metric: Object, seen: Object) -> str:
+    """What is measured and what is wanted, `cpu: 70%/80%`; `seen` is the status of this metric, or {}."""
     kind = metric.get("type", "")
-    source: Any = metric.get(kind[:1].lower() + kind[1:]) or {}
-    target = source.get("target") or {}
-    name = source.get("name") or (source.get("metric") or {}).get("name", "")
-    if target.get("averageUtilization") is not None:
-        return f"{name}: <unknown>/{target['averageUtilization']}%"
-    if target.get("averageValue") is not None:
-        average = f"<unknown>/{target['averageValue']}"
-        return f"{average} (avg)" if kind != "Resource" else f"{name}: {average}"
-    return f"<unknown>/{target.get('value')}"
+    place = kind[:1].lower() + kind[1:]
+    source: Any = metric.get(place) or {}
+    target, current = source.get("target") or {}, (seen.get(place) or {}).get("current") or {}
+    if kind in ("Resource", "ContainerResource"):
+        if target.get("averageValue") is not None:
+            return f"{source.get('name', '')}: {current.get('averageValue', '<unknown>')}/{target['averageValue']}"
+        shown, wanted = (_percent(one.get("averageUtilization")) for one in (current, target))
+        return f"{source.get('name', '')}: {shown or '<unknown>'}/{wanted or '<auto>'}"
+    which = "averageValue" if kind == "Pods" or target.get("averageValue") is not None else "value"
+    note = " (avg)" if which == "averageValue" and kind != "Pods" else ""
+    return f"{current.get(which, '<unknown>')}/{target.get(which)}{note}"
+
+
+def _percent(found: int | None) -> str:
+    return "" if found is None else f"{found}%"
 
 
 def _minimum(obj: Object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.kinds.kind import Column, Kind, Object
+from apiserver.kinds.kind import CellValue, Column, Kind, Object
 from apiserver.kinds.storageclass_rules import (
     AttachmentStrategy,
     AttributesClassStrategy,
@@ -24,11 +24,15 @@ def _join(*path: str) -> Any:
     return lambda obj: ",".join(at(*path, default=[])(obj))
 
 
-def _storage_class_name(obj: Object) -> str:
-    annotations = obj["metadata"].get("annotations") or {}
-    key = "storageclass.kubernetes.io/is-default-class"
-    default = "true" in (annotations.get(key), annotations.get(key.replace("storageclass", "storageclass.beta")))
-    return f"{obj['metadata'].get('name', '')}{' (default)' if default else ''}"
+def _class_name(*annotations: str) -> CellValue:
+    """The name, and whether it is the class of those that name none: one of `annotations` says so."""
+
+    def name(obj: Object) -> str:
+        found = obj["metadata"].get("annotations") or {}
+        default = any(found.get(annotation) == "true" for annotation in annotations)
+        return f"{obj['metadata'].get('name', '')}{' (default)' if default else ''}"
+
+    return name
 
 
 KINDS: tuple[Kind, ...] = (
@@ -91,7 +95,9 @@ KINDS: tuple[Kind, ...] = (
             Column("AllowVolumeExpansion", yes("allowVolumeExpansion")),
             AGE,
         ),
-        name_cell=_storage_class_name,
+        name_cell=_class_name(
+            "storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"
+        ),
     ),
     Kind(
         STORAGE,
@@ -119,5 +125,6 @@ KINDS: tuple[Kind, ...] = (
         short_names=("vac",),
         since=34,
         columns=(Column("DriverName", at("driverName", default="")), AGE),
+        name_cell=_class_name("volumeattributesclass.alpha.kubernetes.io/is-default-class"),
     ),
 )
