@@ -149,7 +149,7 @@ def finish_create(request: Request, strategy: Strategy, obj: Object, context: Co
     faults = validation.object_meta(metadata, kind.namespaced, strategy.validate_name)
     faults += strategy.validate(obj, context)
     if faults:
-        raise errors.invalid(kind.group, obj["kind"], metadata.get("name", ""), faults)
+        raise errors.invalid(kind.stored_group, obj["kind"], metadata.get("name", ""), faults)
     request.warnings.extend(strategy.warnings(obj, None, context))
 
 
@@ -313,7 +313,7 @@ def finish_update(request: Request, strategy: Strategy, new: Object, old: Object
     else:
         faults += strategy.validate_update(new, old, context)
     if faults:
-        raise errors.invalid(kind.group, kind.kind, metadata.get("name", ""), faults)
+        raise errors.invalid(kind.stored_group, kind.kind, metadata.get("name", ""), faults)
     request.warnings.extend(strategy.warnings(new, old, context))
 
 

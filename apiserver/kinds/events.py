@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from apiserver import errors
 from apiserver import validation as rules
@@ -46,6 +47,14 @@ class EventStrategy(Strategy):
 
     garbage_collected = False
     create_on_update = True
+
+    def __init__(self, group: str) -> None:
+        """Only events.k8s.io asks for a DNS name, and looks at the metadata of an update again."""
+        self.strict = bool(group)
+        self.metadata_again = int(self.strict)
+
+    def validate_name(self, name: str, prefix: bool = False) -> list[str]:
+        return super().validate_name(name, prefix) if self.strict else rules.path_segment(name)
 
     def prepare_for_create(self, obj: Object, context: Context) -> None:
         """Everything is the client's."""
@@ -137,20 +146,40 @@ def _new(event: Object, version: str) -> list[FieldError]:
 
 
 _FIXED = (
-    "involvedObject", "reason", "reportingComponent", "reportingInstance", "action", "type", "firstTimestamp",
-    "lastTimestamp", "count", "source", "message", "eventTime",
+    "involvedObject", "reason", "message", "source", "firstTimestamp", "lastTimestamp", "count", "reason", "type",
+    "eventTime", "action", "related", "reportingComponent", "reportingInstance",
 )  # fmt: skip
+"""In the real server's order, which judges the reason twice."""
 
 
 def _changed(event: Object, old: Object, version: str) -> list[FieldError]:
     found = _common(event, version)
     if version == "v1":
         return found
-    names = {"reportingComponent": "reportingController", "message": "note"}
+    if event.get("series") != old.get("series"):
+        found += _series(event)
     for name in _FIXED:
         if (event.get(name) or None) != (old.get(name) or None):
-            found.append(immutable(names.get(name, name), event.get(name)))
-    return found + _series(event)
+            path = "reportingController" if name == "reportingComponent" else name
+            found.append(immutable(path, _internal(name, event.get(name))))
+    return found
+
+
+_REFERENCE = ("Kind", "Namespace", "Name", "UID", "APIVersion", "ResourceVersion", "FieldPath")
+_STRUCTS = {"involvedObject": _REFERENCE, "related": _REFERENCE, "source": ("Component", "Host")}
+_TIMES = ("firstTimestamp", "lastTimestamp", "eventTime")
+
+
+def _internal(name: str, value: Any) -> Any:
+    """A value of the core Event as the real server prints its internal type."""
+    if name == "related" and value is None:
+        return "null"
+    if name in _STRUCTS:
+        known = {key.lower(): text for key, text in (value or {}).items()}
+        return {field: known.get(field.lower(), "") for field in _STRUCTS[name]}
+    if name in _TIMES:
+        return value
+    return value or (0 if name == "count" else "")
 
 
 PREFIXES = ("involvedObject", "regarding")
@@ -229,7 +258,7 @@ def _kind(group: str, fields: tuple[str, ...]) -> Kind:
         "Event",
         "events",
         True,
-        EventStrategy(),
+        EventStrategy(group),
         short_names=("ev",),
         columns=COLUMNS,
         name_column=LAST_SEEN,

@@ -271,10 +271,14 @@ class Kind:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
+    def stored_group(self) -> str:
+        """The group it is stored in, and that its faults are told under."""
+        return self.stored_as[0] if self.stored_as else self.group
+
+    @property
     def resource(self) -> str:
         """`plural.group`: the storage name, shared by every version."""
-        group = self.stored_as[0] if self.stored_as else self.group
-        return f"{self.plural}.{group}" if group else self.plural
+        return f"{self.plural}.{self.stored_group}" if self.stored_group else self.plural
 
     @property
     def qualified(self) -> str:

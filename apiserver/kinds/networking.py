@@ -58,6 +58,8 @@ def _reference(obj: Object) -> Object | None:
 class ServiceCIDRStrategy(Strategy):
     """ServiceCIDR: ranges of cluster IPs; `service_ranges` draws from them."""
 
+    status_resets_metadata = True
+
     def prepare_for_create(self, obj: Object, context: Context) -> None:
         obj["status"] = {}
 

@@ -24,25 +24,31 @@ class NodeStrategy(Strategy):
     metadata_again = 1
 
     def default(self, obj: Object) -> None:
+        _match_pod_cidrs(obj.get("spec") or {})
         status = obj.get("status") or {}
         if status.get("allocatable") is None and status.get("capacity"):
             status["allocatable"] = dict(status["capacity"])
 
     def prepare_for_create(self, obj: Object, context: Context) -> None:
         obj.setdefault("status", {})
+        _drop_config_source(obj, {})
+
+    def prepare_for_update(self, obj: Object, old: Object, context: Context) -> None:
+        super().prepare_for_update(obj, old, context)
+        _drop_config_source(obj, old)
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         spec = obj.get("spec") or {}
         return _taints(spec.get("taints") or ()) + _amounts(obj) + _pod_cidrs(spec.get("podCIDRs") or [])
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
+        """As a new node, and then as a changed one: what both look at is told twice."""
+        return self.validate(obj, context) + self.validate_status_update(obj, old, context)
+
+    def validate_status_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
+        """ValidateNodeUpdate, which looks at the whole node whatever was written."""
         spec, live = obj.get("spec") or {}, old.get("spec") or {}
-        found = _amounts(obj) + _addresses(obj)
-        if live.get("podCIDRs"):
-            if spec.get("podCIDRs") != live["podCIDRs"]:
-                found.append(forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid'))
-        else:
-            found += _pod_cidrs(spec.get("podCIDRs") or [])
+        found = _amounts(obj) + _addresses(obj) + _changed_pod_cidrs(spec.get("podCIDRs") or [], live)
         if live.get("providerID") and spec.get("providerID") != live["providerID"]:
             why = 'node updates may not change providerID except from "" to valid'
             found.append(forbidden("spec.providerID", why))
@@ -51,11 +57,31 @@ class NodeStrategy(Strategy):
             found.append(forbidden("spec.externalID", "may not be updated"))
         return found
 
-    def validate_status_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
-        return self.validate_update(obj, old, context)
-
     def field_values(self, obj: Object) -> Mapping[str, str]:
         return {"spec.unschedulable": "true" if (obj.get("spec") or {}).get("unschedulable") else "false"}
+
+
+def _match_pod_cidrs(spec: Object) -> None:
+    """podCIDR is the first of podCIDRs. Where they differ, podCIDR counts alone: older kubelets know only that one."""
+    one, several = spec.get("podCIDR"), spec.get("podCIDRs")
+    if one and (not several or several[0] != one):
+        spec["podCIDRs"] = [one]
+    elif several:
+        spec["podCIDR"] = several[0]
+
+
+def _drop_config_source(obj: Object, old: Object) -> None:
+    """Kubelets no longer take their configuration from the API: the field stays only where it is stored."""
+    if (old.get("spec") or {}).get("configSource") is None:
+        (obj.get("spec") or {}).pop("configSource", None)
+
+
+def _changed_pod_cidrs(ranges: list[str], live: Object) -> list[FieldError]:
+    before = live.get("podCIDRs") or []
+    error = forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid')
+    if before and len(ranges) != len(before):
+        return [error]
+    return [error for value, was in zip(ranges, before, strict=False) if value != was]
 
 
 def _taints(taints: Any) -> list[FieldError]:
@@ -112,7 +138,8 @@ def _pod_cidrs(ranges: list[str]) -> list[FieldError]:
         found += each(f"spec.podCIDRs[{index}]", value, rules.legacy_cidr(value))
     if len(ranges) > 1 and not found and not _dual_stack(ranges):
         found.append(invalid("spec.podCIDRs", ranges, "may specify no more than one CIDR for each IP family"))
-    return found
+    repeated = (index for index, value in enumerate(ranges) if value in ranges[:index])
+    return found + [duplicate(f"spec.podCIDRs[{index}]", ranges[index]) for index in repeated]
 
 
 def _status(obj: Object) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from apiserver.errors import StatusError
 from apiserver.kinds import KINDS
+from apiserver.kinds.events import convert
 from apiserver.kinds.kind import Context, Kind, Object, User
 from apiserver.kinds.pod_validation import validate_pod_template
 
@@ -121,6 +122,27 @@ class TestNode:
             'spec.providerID: Forbidden: node updates may not change providerID except from "" to valid',
         ]
         assert changed("Node", make("Node"), spec={"providerID": "a://2", "podCIDRs": ["10.1.0.0/24"]}) == []
+
+    def test_a_changed_node_is_judged_as_a_new_one_too(self) -> None:
+        taint = 'metadata.taints[0].effect: Unsupported value: "No": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"'
+        assert changed("Node", make("Node"), spec={"taints": [{"key": "b", "effect": "No"}]}) == [taint, taint]
+
+    @pytest.mark.parametrize(
+        ("sent", "kept"),
+        [
+            ({"podCIDR": "10.1.0.0/24"}, ["10.1.0.0/24"]),
+            ({"podCIDRs": ["10.1.0.0/24", "fd00::/64"]}, ["10.1.0.0/24", "fd00::/64"]),
+            ({"podCIDR": "10.2.0.0/24", "podCIDRs": ["10.1.0.0/24", "fd00::/64"]}, ["10.2.0.0/24"]),
+        ],
+    )
+    def test_pod_cidr_is_the_first_of_pod_cidrs(self, sent: Object, kept: list[str]) -> None:
+        assert make("Node", spec=sent)["spec"] == {"podCIDR": kept[0], "podCIDRs": kept}
+
+    def test_pod_cidrs_are_one_of_each_family(self) -> None:
+        assert faults("Node", spec={"podCIDRs": ["10.1.0.0/24", "10.1.0.0/24"]}) == [
+            'spec.podCIDRs: Invalid value: ["10.1.0.0/24","10.1.0.0/24"]: may specify no more than one CIDR for each IP family',
+            'spec.podCIDRs[1]: Duplicate value: "10.1.0.0/24"',
+        ]
 
     def test_columns(self) -> None:
         node = make(
@@ -338,6 +360,37 @@ class TestEvents:
             'type: Invalid value: "": has invalid value: Strange',
             'count: Invalid value: "": needs to be unset',
         ]
+
+    @pytest.mark.parametrize(
+        ("change", "expected"),
+        [
+            ({"note": "n"}, ['message: Invalid value: "n": field is immutable']),
+            ({"reason": "x"}, ['reason: Invalid value: "x": field is immutable'] * 2),
+            ({"regarding": {"kind": "Pod", "name": "q", "namespace": "n"}}, [
+                'involvedObject: Invalid value: {"Kind":"Pod","Namespace":"n","Name":"q","UID":"","APIVersion":"",'
+                '"ResourceVersion":"","FieldPath":""}: field is immutable',
+            ]),
+            ({"reportingController": "d"}, ['reportingController: Invalid value: "d": field is immutable']),
+            ({"deprecatedSource": {"host": "h"}}, [
+                'source: Invalid value: {"Component":"","Host":"h"}: field is immutable',
+            ]),
+            ({"series": {"count": 1}}, [
+                'series.count: Invalid value: "": should be at least 2',
+                "series.lastObservedTime: Required value",
+            ]),
+        ],
+    )  # fmt: skip
+    def test_only_the_series_of_a_new_event_changes(self, change: Object, expected: list[str]) -> None:
+        old = make("Event", "events.k8s.io", **copy.deepcopy(self.NEW))
+        with pytest.raises(StatusError) as raised:
+            kind("Event", "events.k8s.io").strategy.validate_update({**old, **change}, old, CONTEXT)
+        assert raised.value.details is not None
+        assert [f"{cause['field']}: {cause['message']}" for cause in raised.value.details["causes"]] == expected
+        assert kind("Event").strategy.validate_update(convert({**old, **change}, "v1"), old, CONTEXT) == []
+
+    def test_only_new_events_need_the_name_of_a_domain(self) -> None:
+        assert kind("Event").strategy.validate_name("Pod_1.17") == []
+        assert kind("Event", "events.k8s.io").strategy.validate_name("Pod_1.17") != []
 
     def test_old_events_only_need_their_namespace(self) -> None:
         about = {"kind": "Pod", "name": "p", "namespace": "other"}
