@@ -140,7 +140,7 @@ class ServiceAccount(Plugin):
             self._mount(spec)
 
     def _mount(self, spec: Object) -> None:
-        from apiserver.handlers.write import generated
+        from apiserver.handlers.create import generated
 
         containers = [*(spec.get("initContainers") or ()), *spec.get("containers", ())]
         unmounted = [

@@ -9,8 +9,8 @@ from apiserver import errors, validation, writeoptions
 from apiserver.auth.authorization import Attributes
 from apiserver.body import read_object
 from apiserver.field import FieldError, invalid, required
+from apiserver.handlers.create import context_of, place
 from apiserver.handlers.respond import value_response
-from apiserver.handlers.write import context_of, place
 from apiserver.kinds.kind import Object, User
 from apiserver.managers import track
 

@@ -19,8 +19,8 @@ from apiserver.auth.authentication import ISSUER
 from apiserver.body import read_object
 from apiserver.field import FieldError, invalid
 from apiserver.handlers import read
+from apiserver.handlers.create import context_of, place
 from apiserver.handlers.respond import value_response
-from apiserver.handlers.write import context_of, place
 from apiserver.kinds.kind import Kind, Object, User
 from apiserver.managers import track
 from apiserver.storage.types import Key

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from apiserver.handlers import calls, delete, patch, read, subresources, watch, write
+from apiserver.handlers import calls, create, delete, patch, read, subresources, update, watch
 from apiserver.request import Request, Response
 
 HANDLERS: dict[str, Callable[[Request], Awaitable[Response]]] = {
     "get": read.get,
     "list": read.list_objects,
     "watch": watch.watch,
-    "create": write.create,
-    "update": write.update,
+    "create": create.create,
+    "update": update.update,
     "patch": patch.patch,
     "delete": delete.delete,
     "deletecollection": delete.delete_collection,

@@ -12,9 +12,10 @@ from apiserver.auth.reviews import review
 from apiserver.body import read_object
 from apiserver.field import FieldError, invalid, required
 from apiserver.handlers import read
+from apiserver.handlers.create import context_of, place
 from apiserver.handlers.eviction import evict
 from apiserver.handlers.respond import value_response
-from apiserver.handlers.write import context_of, modify, place
+from apiserver.handlers.update import modify
 from apiserver.kinds.kind import Context, Kind, Object, Strategy, Subresource
 from apiserver.request import Request, Response
 

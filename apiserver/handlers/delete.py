@@ -12,9 +12,10 @@ from apiserver.encoding import object_as_version
 from apiserver.handlers import read
 from apiserver.handlers.commit import companion_writes, deletion_of, key_of, write_of
 from apiserver.handlers.conversion import showable, storable
+from apiserver.handlers.create import context_of
 from apiserver.handlers.lists import render
 from apiserver.handlers.respond import object_response, success_status, value_response
-from apiserver.handlers.write import UPDATE_ATTEMPTS, context_of
+from apiserver.handlers.update import UPDATE_ATTEMPTS
 from apiserver.kinds.kind import Context, Kind, Object
 from apiserver.storage.types import Record, Stale, Unavailable
 from apiserver.writeoptions import DeleteOptions, WriteOptions

@@ -10,8 +10,9 @@ from apiserver import errors, writeoptions
 from apiserver.body import read_object
 from apiserver.handlers import delete, read
 from apiserver.handlers.commit import write_of
+from apiserver.handlers.create import context_of, place
 from apiserver.handlers.respond import value_response
-from apiserver.handlers.write import context_of, modify, place
+from apiserver.handlers.update import modify
 from apiserver.kinds.kind import Kind, Object
 from apiserver.kinds.pods import eviction
 from apiserver.storage.types import Stale, Unavailable

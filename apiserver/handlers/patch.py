@@ -9,8 +9,9 @@ import orjson
 from apiserver import errors, writeoptions
 from apiserver.field import immutable, invalid
 from apiserver.handlers.commit import key_of, must_be_specified, unparsable_version
+from apiserver.handlers.create import create_object
 from apiserver.handlers.respond import object_response
-from apiserver.handlers.write import create_object, modify
+from apiserver.handlers.update import modify
 from apiserver.kinds.kind import Object
 from apiserver.managers import apply as apply_managed
 from apiserver.patch.configuration import read_configuration

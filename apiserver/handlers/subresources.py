@@ -13,8 +13,9 @@ from apiserver.encoding import decode, object_as_version
 from apiserver.handlers import patch as patches
 from apiserver.handlers import read
 from apiserver.handlers.conversion import showable
+from apiserver.handlers.create import context_of
 from apiserver.handlers.respond import transformed, value_response
-from apiserver.handlers.write import check_name, context_of, modify
+from apiserver.handlers.update import check_name, modify
 from apiserver.kinds.kind import Kind, Object, Projection
 from apiserver.managers import apply as apply_managed
 from apiserver.patch.configuration import check_configuration, read_configuration

@@ -1,9 +1,7 @@
-"""create, update and patch: generic code owns the verb and its order, the strategy owns the kind."""
+"""update, and what patches have in common with it: the live object, what is made of it, checks, commit."""
 
 from __future__ import annotations
 
-import random
-import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,7 +9,7 @@ import orjson
 
 from apiserver import errors, validation, writeoptions
 from apiserver.body import read_object
-from apiserver.encoding import decode, object_as_version
+from apiserver.encoding import object_as_version
 from apiserver.handlers.commit import (
     check_preconditions,
     deletion_of,
@@ -21,144 +19,23 @@ from apiserver.handlers.commit import (
     unparsable_version,
 )
 from apiserver.handlers.conversion import showable, storable
+from apiserver.handlers.create import SYSTEM_METADATA, context_of, create_object, drop_empty, place
 from apiserver.handlers.ownerreferences import keep_one_of_each
 from apiserver.handlers.respond import object_response
 from apiserver.kinds.features import drop_disabled
 from apiserver.kinds.kind import Context, Kind, Object, Strategy
 from apiserver.managers import track
-from apiserver.storage.types import Exists, Record, Stale
+from apiserver.storage.types import Record, Stale
 from apiserver.writeoptions import WriteOptions
 
 if TYPE_CHECKING:
     from apiserver.request import Request, Response
-    from apiserver.server import App
 
-SYSTEM_METADATA = ("selfLink", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 _JUDGED = frozenset({"uid", "deletionTimestamp", "deletionGracePeriodSeconds"})
-NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-"""apimachinery's `rand.String`: no vowels, no characters that look alike."""
-GENERATED_LENGTH, NAME_LIMIT, NAME_ATTEMPTS = 5, 63, 8
 UPDATE_ATTEMPTS = 64
 
 Update = Callable[[Object], Object]
 """Makes the new object from the live one; runs again when another writer was faster."""
-
-
-def context_of(request: Request, options: WriteOptions) -> Context:
-    return Context(
-        cluster=request.server.cluster,
-        user=request.user,
-        namespace=request.info.namespace if request.kind.namespaced else "",
-        now=request.server.now(),
-        dry_run=options.dry_run,
-        subresource=request.info.subresource,
-        options={"request": request},
-        warnings=request.warnings,
-    )
-
-
-async def create(request: Request) -> Response:
-    """POST to a collection."""
-    options = writeoptions.parse(request.info, "CreateOptions")
-    obj = await read_object(request, request.kind, options.field_validation)
-    record_or_object = await create_object(request, obj, options)
-    return object_response(request, record_or_object, 201)
-
-
-async def create_object(
-    request: Request, obj: Object, options: WriteOptions, *, default: bool = True
-) -> Record | Object:
-    """Create a decoded object. Managed fields show what the client and the defaults say, not what admission and the
-    strategy add. Answers the record, or the object itself for a dry run. Raises StatusError."""
-    kind, strategy = request.kind, request.kind.strategy
-    context = context_of(request, options)
-    metadata = obj.setdefault("metadata", {})
-    place(kind, metadata, context.namespace)
-    if default:
-        strategy.default(obj)
-    drop_empty(metadata)
-    if not options.applied:
-        keep_one_of_each(request, metadata, admitted=False)
-    track(request, None, obj, options, context)
-    await request.server.admission.mutate(request, kind, obj, None, context)
-    keep_one_of_each(request, metadata, admitted=True)
-    version = metadata.pop("resourceVersion", "")
-    generate = bool(metadata.get("generateName")) and not metadata.get("name")
-    for _ in range(NAME_ATTEMPTS if generate else 1):
-        if generate:
-            metadata["name"] = generated(metadata["generateName"])
-        prepared = orjson.loads(orjson.dumps(obj)) if generate else obj
-        finish_create(request, strategy, prepared, context)
-        if version and version != "0":
-            raise errors.plain_internal("resourceVersion should not be set on objects to be created")
-        await request.server.admission.validate(request, kind, prepared, None, context)
-        try:
-            return await _store_new(request, strategy, prepared, context)
-        except Exists:
-            if not generate:
-                raise _exists(request.server, kind, prepared) from None
-    raise errors.generate_name_conflict(kind, metadata["name"])
-
-
-async def _store_new(request: Request, strategy: Strategy, obj: Object, context: Context) -> Record | Object:
-    app, kind = request.server, request.kind
-    metadata = obj["metadata"]
-    if context.dry_run and app.store.get(key_of(kind, context.namespace, metadata["name"])) is not None:
-        raise Exists(key_of(kind, context.namespace, metadata["name"]))
-    record = await submit(app, kind, strategy, obj, None, 0, context)
-    return record if record is not None else obj
-
-
-def _exists(app: App, kind: Kind, obj: Object) -> Exception:
-    error = errors.already_exists(kind, obj["metadata"]["name"])
-    live = app.store.get(key_of(kind, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]))
-    if live is not None and decode(live)["metadata"].get("deletionTimestamp"):
-        error.message = f"object is being deleted: {error.message}"
-    return error
-
-
-def place(kind: Kind, metadata: Object, namespace: str) -> None:
-    """Put the namespace of the URL into the object. Raises 400 where the object names another one."""
-    if not kind.namespaced:
-        metadata.pop("namespace", None)
-        return
-    if metadata.get("namespace", namespace) != namespace:
-        raise errors.bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
-    metadata["namespace"] = namespace
-
-
-def generated(prefix: str) -> str:
-    """A name from generateName: cut to fit, five random characters behind it."""
-    suffix = "".join(random.choices(NAME_ALPHABET, k=GENERATED_LENGTH))
-    return prefix[: NAME_LIMIT - GENERATED_LENGTH] + suffix
-
-
-def finish_create(request: Request, strategy: Strategy, obj: Object, context: Context) -> None:
-    """rest.BeforeCreate: system metadata, the strategy's preparation, validation. Raises 422."""
-    kind, metadata = request.kind, obj["metadata"]
-    for name in SYSTEM_METADATA:
-        metadata.pop(name, None)
-    metadata["uid"] = str(uuid.uuid4())
-    metadata["creationTimestamp"] = context.now
-    if strategy.has_generation:
-        metadata["generation"] = 1
-    drop_disabled(strategy.disabled_fields, obj, None)
-    strategy.prepare_for_create(obj, context)
-    faults = validation.object_meta(metadata, kind.namespaced, strategy.validate_name)
-    faults += strategy.validate(obj, context)
-    if faults:
-        raise errors.invalid(kind.stored_group, obj["kind"], metadata.get("name", ""), faults)
-    request.warnings.extend(strategy.warnings(obj, None, context))
-
-
-def drop_empty(metadata: Object) -> None:
-    """Empty maps and lists of the metadata vanish, as Go's omitempty has it. Empty managedFields mean something to
-    whoever tracks them."""
-    for name in ("labels", "annotations", "finalizers", "ownerReferences", "generateName"):
-        if name in metadata and not metadata[name]:
-            del metadata[name]
 
 
 async def update(request: Request) -> Response:
