@@ -77,11 +77,6 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         ],
     ),
     (
-        f"{APPS}/statefulsets",
-        workload(updateStrategy={"rollingUpdate": {"maxUnavailable": 0}}),
-        ["spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: 0: cannot be 0"],
-    ),
-    (
         f"{BATCH}/jobs",
         job(completionMode="Indexed", completions=3, backoffLimitPerIndex=1, maxFailedIndexes=5),
         ["spec.maxFailedIndexes: Invalid value: 5: must be less than or equal to completions"],
