@@ -140,6 +140,9 @@ def _framed(opening: Object, member: str, slices: Iterator[bytes]) -> Iterator[b
 def _rows(request: Request, page: Page, included: str) -> Iterator[bytes]:
     kind, version = request.kind, request.output.version
     columns = table.columns_of(kind)
+    if kind.row_order is not None:
+        order = kind.row_order
+        page.records = sorted(page.records, key=lambda record: order(object_as_version(kind, record)))
     for records in page.slices():
         yield b",".join([table.row_bytes(kind, columns, record, included, version) for record in records])
 

@@ -23,6 +23,11 @@ def _limited(field: str) -> Any:
     return value
 
 
+def _precedence(obj: Object) -> tuple[int, str]:
+    """Flow schemas are shown in the order in which they are tried."""
+    return count("spec", "matchingPrecedence")(obj), obj["metadata"]["name"]
+
+
 def _missing_level(obj: Object) -> str:
     conditions = (obj.get("status") or {}).get("conditions") or ()
     return next((c.get("status", "?") for c in conditions if c.get("type") == "Dangling"), "?")
@@ -45,6 +50,7 @@ KINDS: tuple[Kind, ...] = (
             AGE,
             Column("MissingPL", _missing_level),
         ),
+        row_order=_precedence,
     ),
     Kind(
         FLOW,

@@ -252,6 +252,7 @@ class Kind:
     columns: tuple[Column, ...] = ()  # after Name; () gives Name and "Created At"
     name_cell: CellValue | None = None  # of the Name column, where it shows more than the name
     name_column: Column | None = None  # the first column, where it is not Name
+    row_order: Callable[[Object], Any] | None = None  # the key that the rows of a Table are sorted by
     row_conditions: Callable[[Object], list[Object]] | None = None  # of a Table row (a pod that has finished)
     selectable_fields: tuple[str, ...] = ()
     subresources: tuple[Subresource, ...] = ()

@@ -279,3 +279,10 @@ def test_a_scale_is_a_table_of_its_own(plane: Plane, namespace: str) -> None:
     assert table["rows"][0]["cells"][:3] == ["web", 2, 0]
     partial = json.loads(ask(plane, f"{root}/web/scale", Accept=TABLE.replace("Table", "PartialObjectMetadata"))[2])
     assert (partial["kind"], partial["metadata"]["name"]) == ("PartialObjectMetadata", "web")
+
+
+def test_flow_schemas_are_shown_as_they_are_tried(plane: Plane) -> None:
+    rows = json.loads(ask(plane, "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas", Accept=TABLE)[2])["rows"]
+    shown = [row["cells"][0] for row in rows]
+    assert (shown[0], shown[-1]) == ("exempt", "catch-all")
+    assert [row["cells"][2] for row in rows] == sorted(row["cells"][2] for row in rows)
