@@ -26,8 +26,12 @@ class Waiters:
     def __init__(self, loop: asyncio.AbstractEventLoop, writer: Writer) -> None:
         self._loop, self._writer = loop, writer
         self._waiting: set[asyncio.Future[Any]] = set()
-        self._limit = SILENT
+        self._ending = False
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def _limit(self) -> float:
+        return SILENT_AT_THE_END if self._ending else SILENT
 
     def enter(self, item: Callable[[asyncio.Future[Any]], Group | Task]) -> asyncio.Future[Any]:
         """Hand something to the writer; the future raises Unavailable where the database is lost, or was before."""
@@ -54,7 +58,7 @@ class Waiters:
 
     def hurry(self) -> None:
         """The server is to end: a database that is silent now is not waited for."""
-        self._limit = SILENT_AT_THE_END
+        self._ending = True
         if self._timer is not None:
             self._timer.cancel()
             self._look()
