@@ -8,30 +8,44 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import math
+import shutil
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import load
-from benchmarks.measure import percentile, resident, running
+from benchmarks.measure import percentile, resident
 from benchmarks.objects import PODS, creations, target_of
-from benchmarks.rows.listing import timed
+from benchmarks.rows.create import patches
+from benchmarks.rows.listing import TABLE, timed
+from benchmarks.rows.propagation import flips, populate
+from benchmarks.watchers import PATH, change_at, fill, opened, seen
+from miniplane.client.api import Client
 from tests.plane import Plane
 
 CONNECTIONS = 32
 MEASURED = 400
-"""Creations that are measured at each size."""
+"""Creations and patches that are measured at each size."""
+WATCHERS, CHANGES, PACE = 10, 200, 100
+SERVICES, PODS_EACH, FLIPS = 5, 10, 100
 ROWS: dict[str, Callable[[float], str]] = {
     "GET a pod, ms p50": "{:.2f}".format,
     "create a pod, ms each": "{:.2f}".format,
+    "patch a pod's status, ms each": "{:.2f}".format,
     "LIST with a label of 1 %, limit 100, ms": "{:.1f}".format,
     "LIST, us a pod": "{:.1f}".format,
+    "LIST as a Table, us a pod": "{:.1f}".format,
+    "change at a watcher, ms p50": "{:.1f}".format,
+    "restart, us a pod": "{:.0f}".format,
+    "pod ready -> Endpoints at a watcher, ms p50": "{:.1f}".format,
     "memory, KB a pod": "{:.1f}".format,
     "disk, KB a pod": "{:.1f}".format,
 }
 """What is measured, and how it is shown."""
-COLORS = ("#1b6ca8", "#c8553d", "#588157", "#7a4e9c", "#d19a1d", "#444444")
+COLORS = "#1b6ca8 #c8553d #d81b60 #588157 #7a4e9c #00897b #5e35b1 #8d6e63 #c0ca33 #d19a1d #444444".split()
 
 
 def main() -> None:
@@ -48,21 +62,42 @@ def main() -> None:
 
 async def measure(sizes: Sequence[int]) -> list[list[float]]:
     """A column of figures for each size."""
-    columns = []
-    with running("--nodes", "0", "--no-controllers") as plane:
-        empty, stored = resident(plane.process.pid), 0
+    columns, stored, empty = list[list[float]](), 0, 0.0
+    directory = Path(tempfile.mkdtemp(prefix="miniplane-bench-"))
+    try:
         for size in sizes:
-            stored += await _create(plane, size - MEASURED - stored, f"fill-{size}")
+            with _serving(directory) as plane:
+                empty = empty or resident(plane.process.pid)
+                stored += await _create(plane, size - MEASURED - stored, f"fill-{size}")
+                began = time.perf_counter()
+                stored += await _create(plane, MEASURED, f"measured-{size}")
+                column = [await _get(plane, size), (time.perf_counter() - began) / MEASURED * 1000]
+                column += [await _patch(plane, size), *_lists(plane, size), await _watched(plane)]
+                space = _space(plane, size, empty)
             began = time.perf_counter()
-            stored += await _create(plane, MEASURED, f"measured-{size}")
-            creating = (time.perf_counter() - began) / MEASURED * 1000
-            columns.append([await _get(plane, size), creating, *_lists(plane, size), *_space(plane, size, empty)])
+            with _serving(directory):
+                column.append((time.perf_counter() - began) / size * 1e6)
+            with _serving(directory, "--nodes", "0") as plane:
+                column.append(await _propagation(plane, first=not columns))
+            columns.append([*column, *space])
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
     return columns
+
+
+@contextlib.contextmanager
+def _serving(directory: Path, *arguments: str) -> Iterator[Plane]:
+    """A plane that goes on with what the directory holds; the API server alone where nothing else is asked for."""
+    plane = Plane.start(*arguments, directory=directory, verb="up" if arguments else "apiserver")
+    try:
+        yield plane
+    finally:
+        plane.stop()
 
 
 async def _create(plane: Plane, count: int, prefix: str) -> int:
     target = target_of(plane)
-    report = await load.run(target, creations(target, count, prefix), CONNECTIONS, 3600)
+    report = await load.run(target, creations(target, prefix).maker(count), CONNECTIONS, 3600)
     if report.failures or len(report.delays) != count:
         raise RuntimeError(f"{report.failures} of {count} pods were not created")
     return count
@@ -74,10 +109,40 @@ async def _get(plane: Plane, size: int) -> float:
     return percentile((await load.run(target, lambda: request, 1, 1.0)).delays, 0.5)
 
 
-def _lists(plane: Plane, size: int) -> tuple[float, float]:
+async def _patch(plane: Plane, size: int) -> float:
+    target = target_of(plane)
+    report = await load.run(target, patches(target, f"measured-{size}").maker(MEASURED), CONNECTIONS, 60)
+    return 1000 / report.rate
+
+
+def _lists(plane: Plane, size: int) -> tuple[float, float, float]:
     page = [timed(plane, f"{PODS}?labelSelector=rare%3Dyes&limit=100")[0] for _ in range(5)]
     whole = [timed(plane, PODS)[0] for _ in range(2)]
-    return min(page) * 1000, min(whole) / size * 1e6
+    shown = [timed(plane, PODS, TABLE)[0] for _ in range(3)]
+    return min(page) * 1000, min(whole) / size * 1e6, min(shown) / size * 1e6
+
+
+async def _watched(plane: Plane) -> float:
+    """How long a change is under way to one of a few watchers, in milliseconds."""
+    query, target = fill(plane), target_of(plane)
+    watching, delays = await opened(target, query, WATCHERS)
+    await change_at(target, CHANGES, PACE)
+    await seen(watching, CHANGES)
+    for watcher in watching:
+        watcher.transport.close()
+    plane.request("DELETE", f"{PATH}?labelSelector=bench%3Dwatchers")
+    return percentile(delays, 0.5)
+
+
+async def _propagation(plane: Plane, first: bool) -> float:
+    client = Client.from_kubeconfig(plane.kubeconfig)
+    try:
+        if first:
+            await populate(client, SERVICES, PODS_EACH)
+        delays = await flips(client, SERVICES, PODS_EACH, FLIPS)
+        return percentile(delays[1:], 0.5)  # controllers that have just started read everything first
+    finally:
+        client.close()
 
 
 def _space(plane: Plane, size: int, empty: float) -> tuple[float, float]:

@@ -1,14 +1,14 @@
-"""Load: wrk where it is installed, else (and for writes) a lean asyncio client that does nothing but send and count."""
+"""What is sent, what was seen, and a lean asyncio client that does nothing but send and count."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import ssl
-import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
@@ -30,6 +30,27 @@ class Target:
         if body:
             lines += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
         return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+@dataclass(slots=True, frozen=True)
+class Series:
+    """Requests that repeat: (whole,) or (before, after) the place of the request's number."""
+
+    DIGITS: ClassVar[int] = 6
+    templates: Sequence[tuple[bytes, ...]]
+
+    def maker(self, count: int | None = None) -> Callable[[], bytes | None]:
+        """One request after the other, so many of them."""
+        number = -1
+
+        def make() -> bytes | None:
+            nonlocal number
+            number += 1
+            if count is not None and number >= count:
+                return None
+            return (b"%0*d" % (self.DIGITS, number)).join(self.templates[number % len(self.templates)])
+
+        return make
 
 
 @dataclass(slots=True)
@@ -105,19 +126,3 @@ async def run(target: Target, make: Callable[[], bytes | None], connections: int
     await asyncio.gather(*(protocol.done for _, protocol in opened))
     report.rate = len(report.delays) / (time.perf_counter() - began)
     return report
-
-
-def wrk(program: str, target: Target, path: str, connections: int, seconds: float) -> Report:
-    """The same with wrk, one thread (the server has the other core)."""
-    scheme = "https" if target.context else "http"
-    words = [program, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
-    if target.token:
-        words += ["-H", f"Authorization: Bearer {target.token}"]
-    output = subprocess.run(
-        [*words, f"{scheme}://{target.host}:{target.port}{path}"], capture_output=True, text=True, check=True
-    ).stdout
-    rate = re.search(r"Requests/sec: +([\d.]+)", output)
-    wrong = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
-    if rate is None:
-        raise RuntimeError(f"wrk said: {output}")
-    return Report(float(rate[1]), failures=int(wrong[1]) if wrong else 0)

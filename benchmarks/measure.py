@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import load
+from benchmarks import load, wrk
 from tests.plane import Plane, read_until
 
 CONNECTIONS = 16
@@ -54,9 +54,15 @@ class Bench:
     async def get(self, target: load.Target, path: str) -> load.Report:
         """GET one path as fast as it goes."""
         if self.wrk:
-            return load.wrk(self.wrk, target, path, CONNECTIONS, self.seconds)
+            return wrk.get(self.wrk, target, path, CONNECTIONS, self.seconds)
         request = target.request("GET", path)
         return await load.run(target, lambda: request, CONNECTIONS, self.seconds)
+
+    async def send(self, target: load.Target, series: load.Series, connections: int) -> load.Report:
+        """Send a series as fast as it goes."""
+        if self.wrk:
+            return wrk.send(self.wrk, target, series, connections, self.seconds)
+        return await load.run(target, series.maker(), connections, self.seconds)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -45,25 +44,20 @@ def make_pod(name: str, **labels: str) -> Object:
     }
 
 
-def creations(target: load.Target, count: int | None = None, prefix: str = "bench") -> Callable[[], bytes | None]:
+def creations(target: load.Target, prefix: str = "bench") -> load.Series:
     """Requests that create pods, one after the other; every hundredth has label rare=yes."""
-    number = -1
+    number = "#" * load.Series.DIGITS
 
-    def make() -> bytes | None:
-        nonlocal number
-        number += 1
-        if count is not None and number >= count:
-            return None
-        labels = {"rare": "yes"} if number % 100 == 0 else {}
-        body = json.dumps(make_pod(f"{prefix}-{number:06}", **labels)).encode()
-        return target.request("POST", PODS, body)
+    def creation(labels: dict[str, str]) -> tuple[bytes, ...]:
+        body = json.dumps(make_pod(f"{prefix}-{number}", **labels)).encode()
+        return tuple(target.request("POST", PODS, body).split(number.encode()))
 
-    return make
+    return load.Series([creation({"rare": "yes"} if index == 0 else {}) for index in range(100)])
 
 
 async def fill(plane: Plane, count: int) -> None:
     """Create so many pods. Raises RuntimeError where some fail."""
     target = target_of(plane)
-    report = await load.run(target, creations(target, count), 32, 600)
+    report = await load.run(target, creations(target).maker(count), 32, 600)
     if report.failures or len(report.delays) != count:
         raise RuntimeError(f"{report.failures} of {count} pods were not created")

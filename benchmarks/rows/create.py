@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable
 
 from benchmarks import load
 from benchmarks.measure import Bench, Result, percentile, running
@@ -18,25 +16,23 @@ P99_GOAL = 40.0
 async def measure(bench: Bench) -> list[Result]:
     with running("--nodes", "0", "--no-controllers") as plane:
         target = target_of(plane)
-        await load.run(target, creations(target, PATCHED, "warm"), CONNECTIONS, 5)
-        created = await load.run(target, creations(target), CONNECTIONS, bench.seconds)
-        patched = await load.run(target, patches(target), CONNECTIONS, bench.seconds)
+        await load.run(target, creations(target, "warm").maker(PATCHED), CONNECTIONS, 30)
+        created = await bench.send(target, creations(target), CONNECTIONS)
+        patched = await bench.send(target, patches(target), CONNECTIONS)
     limit = await bench.limit()
     return [*_rows("create a Pod", created, limit), *_rows("patch a Pod's status", patched, limit)]
 
 
-def patches(target: load.Target) -> Callable[[], bytes]:
+def patches(target: load.Target, prefix: str = "warm") -> load.Series:
     """Requests that flip the readiness of one pod after the other."""
-    numbers = itertools.count()
+    names = [f"{prefix}-{number:06}" for number in range(PATCHED)]
+    return load.Series([(_patch(target, name, ready),) for ready in ("False", "True") for name in names])
 
-    def make() -> bytes:
-        number = next(numbers)
-        ready = "True" if number // PATCHED % 2 else "False"
-        body = json.dumps({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]}}).encode()
-        path = f"{PODS}/warm-{number % PATCHED:06}/status"
-        return target.request("PATCH", path, body, "application/strategic-merge-patch+json")
 
-    return make
+def _patch(target: load.Target, name: str, ready: str) -> bytes:
+    body = json.dumps({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]}}).encode()
+    path = f"{PODS}/{name}/status"
+    return target.request("PATCH", path, body, "application/strategic-merge-patch+json")
 
 
 def _rows(name: str, report: load.Report, limit: float) -> list[Result]:

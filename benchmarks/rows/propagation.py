@@ -12,6 +12,8 @@ from miniplane.client.api import Client
 from miniplane.client.resources import ENDPOINTS, PODS, SERVICES
 
 FLIPS = 300
+PATIENCE = 60.0
+"""Seconds for a change to come, controllers that have yet to start included."""
 SIZES = ((50, 20, 5.0, 15.0), (1000, 10, 30.0, 30.0))
 """(services, pods of each, goal of p50, goal of p99); the second only with enough `--pods`."""
 Object = dict[str, Any]
@@ -26,8 +28,8 @@ async def _measured(services: int, each: int, p50_goal: float, p99_goal: float) 
     with running("--nodes", "0") as plane:
         client = Client.from_kubeconfig(plane.kubeconfig)
         try:
-            await _populate(client, services, each)
-            delays = await _flips(client, services, each)
+            await populate(client, services, each)
+            delays = await flips(client, services, each, FLIPS)
         finally:
             client.close()
     p50, p99 = percentile(delays, 0.5), percentile(delays, 0.99)
@@ -49,7 +51,8 @@ def _status(number: int, index: int, ready: bool) -> Object:
     }
 
 
-async def _populate(client: Client, services: int, each: int) -> None:
+async def populate(client: Client, services: int, each: int) -> None:
+    """Create services with their pods, and wait for the Endpoints."""
     for number in range(services):
         label = {"app": f"s{number}"}
         spec = {"selector": label, "ports": [{"port": 80}]}
@@ -72,34 +75,38 @@ async def _pod(client: Client, number: int, index: int) -> None:
     meta = {"name": name, "namespace": "default", "labels": {"app": f"s{number}"}}
     spec = {"nodeName": "bench-node", "containers": [{"name": "c", "image": "nginx"}]}
     await client.create(PODS, {"metadata": meta, "spec": spec})
-    patch = {"status": _status(number, index, True)}
-    await client.patch(PODS, name, "default", patch, patch_type="strategic", subresource="status")
+    await _report(client, number, index, True)
 
 
-async def _flips(client: Client, services: int, each: int) -> list[float]:
-    """Flip one pod at a time and wait for its service's Endpoints to say so."""
+async def _report(client: Client, number: int, index: int, ready: bool) -> None:
+    patch = {"status": _status(number, index, ready)}
+    await client.patch(PODS, f"s{number}-{index}", "default", patch, patch_type="strategic", subresource="status")
+
+
+async def flips(client: Client, services: int, each: int, count: int) -> list[float]:
+    """Flip one pod at a time and wait for its service's Endpoints to say so; the delays in milliseconds."""
     _, version = await client.list(ENDPOINTS, "default")
     changed: asyncio.Queue[tuple[str, int, float]] = asyncio.Queue()
     watching = asyncio.create_task(_watch(client, version, changed))
     delays, unready = [], set[tuple[int, int]]()
     chooser = random.Random(1)
     try:
-        for _ in range(FLIPS):
+        for _ in range(count):
             pod = (chooser.randrange(services), chooser.randrange(each))
             ready = pod in unready
             (unready.discard if ready else unready.add)(pod)
             wanted = each - sum(number == pod[0] for number, _ in unready)
             began = time.perf_counter()
-            patch = {"status": _status(*pod, ready)}
-            name = f"s{pod[0]}-{pod[1]}"
-            await client.patch(PODS, name, "default", patch, patch_type="strategic", subresource="status")
-            async with asyncio.timeout(10):
+            await _report(client, *pod, ready)
+            async with asyncio.timeout(PATIENCE):
                 while True:
                     service, addresses, when = await changed.get()
                     if service == f"s{pod[0]}" and addresses == wanted:
                         break
             delays.append((when - began) * 1000)
             await asyncio.sleep(0.005)
+        for pod in unready:
+            await _report(client, *pod, True)
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
