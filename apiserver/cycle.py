@@ -1,6 +1,6 @@
 """One request and its answer, between uvicorn's connection and the ASGI application.
 
-uvicorn's own does the same with more steps: what is sent here leaves with as few writes as its parts allow. Over TLS each
+uvicorn's own does the same with more steps: what is sent here leaves in as few writes as its parts allow. Over TLS each
 write is a record, a system call, and a read of the client.
 """
 
@@ -51,6 +51,13 @@ class News:
 class Cycle(RequestResponseCycle):
     """uvicorn's cycle (running the application, receiving a body) with a sender of our own."""
 
+    body = cast(bytearray, b"")  # what has come and is not received yet; most often in one piece
+    more_body = True
+    disconnected = response_started = response_complete = False
+    chunked_encoding: bool | None = None
+    expected_content_length = 0
+    _head = b""
+
     def __init__(
         self,
         scope: dict[str, Any],
@@ -68,12 +75,6 @@ class Cycle(RequestResponseCycle):
         self.on_response = on_response
         self.keep_alive, self.waiting_for_100_continue = keep_alive, expect_100_continue
         self.message_event = News()  # type: ignore[assignment]
-        self.body = cast(bytearray, b"")  # what has come and is not received yet; most often in one piece
-        self.more_body = True
-        self.disconnected = self.response_started = self.response_complete = False
-        self.chunked_encoding: bool | None = None
-        self.expected_content_length = 0
-        self._head = b""
 
     def arrived(self, part: bytes) -> None:
         """More of the request's body is here."""
