@@ -186,6 +186,8 @@ class Protocol(ReaderWatch, HttpToolsProtocol):
         self.timeout_keep_alive_task = None
         if self._idle_since is None:
             return
+        if self._deadline is not None:  # what is coming has a time of its own
+            self._idle_since = self.loop.time()
         rest = self._idle_since + self.timeout_keep_alive - self.loop.time()
         if rest > 0:
             self._close_idle_in(rest)

@@ -123,7 +123,7 @@ def success_status(kind: Kind, name: str, uid: str) -> Object:
 
 
 async def compressed(request: Request, response: Response) -> Response:
-    """gzip for large answers (from GZIP_FROM bytes on) to clients that take it; the work is done beside the event loop."""
+    """gzip for answers of GZIP_FROM bytes and more, to clients that take it; the work is done beside the event loop."""
     if not takes_gzip(request):
         return response
     response.body = await asyncio.get_running_loop().run_in_executor(None, _gzip, response.body)
