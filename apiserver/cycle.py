@@ -17,8 +17,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from apiserver.request import Message
 
 Headers = Iterable[tuple[bytes, bytes]]
-_CONTROL = bytes({*range(32), 127} - {*b"\t\r\n"})
-"""What no header may hold, besides line breaks: they would begin another header."""
+_CONTROL = bytes({*range(32), 127} - {*b"\t"})
+"""What no header may hold: a line break would begin another one."""
 _log = logging.getLogger("uvicorn.error")
 
 
@@ -119,10 +119,10 @@ class Cycle(RequestResponseCycle):
         if self.chunked_encoding is None and self.scope["method"] != "HEAD" and status not in (204, 304):
             self.chunked_encoding = True
             lines.append(b"transfer-encoding: chunked")
-        text = b"\r\n".join(lines)
-        if text.translate(None, _CONTROL) != text or not text.count(b"\n") == text.count(b"\r") == len(lines) - 1:
+        text = b"".join(lines)
+        if text.translate(None, _CONTROL) != text:
             raise RuntimeError("a control character in a header")
-        return b"".join((STATUS_LINE[status], text, b"\r\n\r\n"))
+        return b"".join((STATUS_LINE[status], b"\r\n".join(lines), b"\r\n\r\n"))
 
     def _send_part(self, part: bytes | memoryview, more: bool) -> None:
         if self.scope["method"] == "HEAD":
