@@ -138,6 +138,14 @@ class FlowControl:
         self.rounds = Rounds()
         self.seats = {"readOnly": Seats(read_only), "mutating": Seats(mutating)}
 
+    def at_once(self, kind: str) -> Seats | None:
+        """A seat (to be left) and a turn where nobody has to wait for them."""
+        seats = self.seats[kind]
+        if seats.taken >= seats.limit or seats.waiting or not self.rounds.free():
+            return None
+        seats.taken += 1
+        return seats
+
     async def enter(self, kind: str, user: str) -> Seats:
         """A seat (to be left) and a turn. Raises TooManyRequests."""
         seats = self.seats[kind]

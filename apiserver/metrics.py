@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,13 +36,20 @@ Labels = tuple[str, str, str, str, str, str, str]
 UNKNOWN: Labels = ("", "", "", "", "", "", "")
 
 
+@dataclass(slots=True)
+class Tally:
+    """Requests of the same labels: how many by code, how many by duration (as BUCKETS), and their seconds together."""
+
+    codes: dict[int, int] = field(default_factory=dict)
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
+    seconds: float = 0.0
+
+
 class RequestMetrics:
     """What requests came and how they went."""
 
     def __init__(self) -> None:
-        self.counts: dict[tuple[Labels, str], int] = {}
-        self.buckets: dict[Labels, list[int]] = {}
-        self.sums: dict[Labels, float] = {}
+        self.tallies: dict[Labels, Tally] = {}
         self.long_running: Counter[Labels] = Counter()
         self.watch_events: Counter[tuple[str, str, str]] = Counter()
 
@@ -49,14 +57,13 @@ class RequestMetrics:
         """One is answered. known: there is such a resource; only then is it named, so that clients who make names up
         cannot fill the memory. Watches are counted, not timed."""
         labels = labels_of(info, known)
-        key = (labels, str(code))
-        self.counts[key] = self.counts.get(key, 0) + 1
-        if labels[0] == "WATCH":
-            return
-        if labels not in self.buckets:
-            self.buckets[labels], self.sums[labels] = [0] * (len(BUCKETS) + 1), 0.0
-        self.buckets[labels][bisect_left(BUCKETS, seconds)] += 1
-        self.sums[labels] += seconds
+        tally = self.tallies.get(labels)
+        if tally is None:
+            tally = self.tallies[labels] = Tally()
+        tally.codes[code] = tally.codes.get(code, 0) + 1
+        if labels[0] != "WATCH":
+            tally.buckets[bisect_left(BUCKETS, seconds)] += 1
+            tally.seconds += seconds
 
 
 def labels_of(info: RequestInfo | None, known: bool) -> Labels:
@@ -84,14 +91,17 @@ class _Requests:
         total = CounterMetricFamily(
             "apiserver_request", "Requests by what they asked and code.", labels=[*LABELS, "component", "code"]
         )
-        for (labels, code), count in list(self.metrics.counts.items()):
-            total.add_metric([*labels, COMPONENT, code], count)
+        tallies = list(self.metrics.tallies.items())
+        for labels, tally in tallies:
+            for code, count in list(tally.codes.items()):
+                total.add_metric([*labels, COMPONENT, str(code)], count)
         yield total
         seconds = HistogramMetricFamily(
             "apiserver_request_duration_seconds", "Response latency, watches left out.", labels=[*LABELS, "component"]
         )
-        for labels, counts in list(self.metrics.buckets.items()):
-            seconds.add_metric([*labels, COMPONENT], cumulative(BUCKETS, counts), self.metrics.sums[labels])
+        for labels, tally in tallies:
+            if labels[0] != "WATCH":
+                seconds.add_metric([*labels, COMPONENT], cumulative(BUCKETS, tally.buckets), tally.seconds)
         yield seconds
         flying = GaugeMetricFamily(
             "apiserver_current_inflight_requests", "Requests being served, watches left out.", labels=["request_kind"]

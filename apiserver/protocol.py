@@ -10,12 +10,18 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import Any, cast
+from urllib.parse import unquote
 
+import httptools
 import orjson
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from apiserver import errors, requestinfo
-from apiserver.tlsextension import TLSExtension
-from apiserver.transport import JoiningTransport, ReaderWatch
+from apiserver.cycle import Cycle
+from apiserver.tlsextension import tls_extension
+from apiserver.transport import ReaderWatch
 
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (/\S*) HTTP/1\.[01]\r\n")
 _KNOWN = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"CONNECT", b"TRACE"})
@@ -30,22 +36,40 @@ LINGER_SECONDS = 0.5
 """Between an answer and the end of a connection whose request we do not read (net/http's rstAvoidanceDelay)."""
 
 
-class Protocol(ReaderWatch, TLSExtension):
-    """The real server answers 405 with a Status where llhttp would only say that the request is invalid."""
+class Protocol(ReaderWatch, HttpToolsProtocol):
+    """uvicorn's protocol, with what it does for every request done once for a connection, or once it is needed.
 
+    The real server answers 405 with a Status where llhttp would only say that the request is invalid.
+    """
+
+    cycle: Cycle
     _head = b""
     _head_size = _rest_size = 0
     _in_head = True
     _upgrades = False
     _deadline: asyncio.TimerHandle | None = None
+    _idle_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(cast(asyncio.Transport, JoiningTransport(transport)))
+        super().connection_made(transport)
+        self._scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": self.root_path,
+        }
+        shown = tls_extension(transport)
+        if shown is not None:
+            self._scope["extensions"] = shown
         self._deadline = self.loop.call_later(HEAD_SECONDS, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._meet_deadline()
         super().connection_lost(exc)
+        super()._unset_keepalive_if_required()
 
     def data_received(self, data: bytes) -> None:
         self._head = data[:HEAD_KEPT]
@@ -68,13 +92,48 @@ class Protocol(ReaderWatch, TLSExtension):
 
     def on_message_begin(self) -> None:
         self._in_head, self._head_size = True, 0
-        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+        self.scope = self._scope.copy()  # type: ignore[assignment]
+        self.scope["headers"] = self.headers
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._meet_deadline()
-        self._upgrades = self.parser.should_upgrade() and super()._should_upgrade() and self._is_watch()
-        super().on_headers_complete()
+        parser = self.parser
+        self._upgrades = parser.should_upgrade() and super()._should_upgrade() and self._is_watch()
+        if self._upgrades:
+            super().on_headers_complete()
+            return
+        version = parser.get_http_version()
+        self._complete_scope(parser.get_method().decode("ascii"), version)
+        before = self.cycle
+        self.cycle = Cycle(
+            cast(dict[str, Any], self.scope),
+            self.transport,
+            self.flow,
+            self.server_state.default_headers,
+            self.on_response_complete,
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            expect_100_continue=self.expect_100_continue,
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def _complete_scope(self, method: str, version: str) -> None:
+        url, scope = self.url, self.scope
+        if url[:1] != b"/" or b"#" in url:  # "*", or as proxies are asked
+            parsed = httptools.parse_url(url)
+            path, query = parsed.path, parsed.query or b""
+        else:
+            path, _, query = url.partition(b"?")
+        decoded = path.decode("ascii")
+        scope["method"], scope["raw_path"], scope["query_string"] = method, path, query
+        scope["path"] = unquote(decoded) if "%" in decoded else decoded
+        if version != "1.1":
+            scope["http_version"] = version
 
     def _is_watch(self) -> bool:
         """Only watches are sent over websockets; whoever would upgrade for something else gets a plain answer."""
@@ -86,23 +145,57 @@ class Protocol(ReaderWatch, TLSExtension):
             self._rest_size += len(body)
             if self._rest_size > REST_BYTES:
                 self._hang_up()
-        super().on_body(body)
+            return
+        self.cycle.arrived(body)
+        if len(self.cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         self._meet_deadline()
         if not self._upgrades:
             self.cycle.more_body = False
-        super().on_message_complete()
+            self.cycle.message_event.set()
 
     def _should_upgrade(self) -> bool:
         return self._upgrades
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._idle_since = None
+        super()._start_asgi_task(cycle, app)
+
     def on_response_complete(self) -> None:
-        cast(JoiningTransport, self.transport).flush()
         if self.cycle.response_complete and self.cycle.more_body:  # not a pipelined request that has yet to start
             self._rest_size = 0
             self._deadline = self.loop.call_later(REST_SECONDS, self.transport.close)
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._close_idle_in(self.timeout_keep_alive)
+
+    def _close_idle_in(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """One timer follows a connection from answer to answer: making one for each costs more than looking again."""
+        self.timeout_keep_alive_task = None
+        if self._idle_since is None:
+            return
+        if self._deadline is not None:  # what is coming has a time of its own
+            self._idle_since = self.loop.time()
+        rest = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if rest > 0:
+            self._close_idle_in(rest)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _unset_keepalive_if_required(self) -> None:
+        """The timer stays: see `timeout_keep_alive_handler`."""
 
     def send_400_response(self, msg: str) -> None:
         match = _REQUEST_LINE.match(self._head)
@@ -122,7 +215,6 @@ class Protocol(ReaderWatch, TLSExtension):
             body,
         ]
         self.transport.write(b"".join(lines))
-        cast(JoiningTransport, self.transport).flush()
         self._hang_up()
 
     def _hang_up(self) -> None:

@@ -49,22 +49,21 @@ class RequestInfo:
 def parse(method: str, raw_path: str, query_string: str) -> RequestInfo:
     """Split a request line. `raw_path` is still percent-encoded; a slash that was encoded separates like any other."""
     query = parse_qs(query_string, keep_blank_values=True) if query_string else {}
-    path = unquote(raw_path)
-    info = RequestInfo(method, path, method.lower(), query=query)
+    path = unquote(raw_path) if "%" in raw_path else raw_path
     parts = path.strip("/").split("/")
     if parts[0] == "api" and len(parts) >= 3:
-        info.version, rest = parts[1], parts[2:]
+        group, version, rest = "", parts[1], parts[2:]
     elif parts[0] == "apis" and len(parts) >= 4:
-        info.group, info.version, rest = parts[1], parts[2], parts[3:]
+        group, version, rest = parts[1], parts[2], parts[3:]
     else:
-        return info
-    info.is_resource = True
-    info.verb = VERBS.get(method, method.lower())
+        return RequestInfo(method, path, method.lower(), query=query)
+    info = RequestInfo(method, path, VERBS.get(method) or method.lower(), True, group, version, query=query)
     if rest[0] in ("watch", "proxy") and len(rest) > 1:
         info.verb = rest[0]
         rest = rest[1:]
     _place(info, rest)
-    _collection_verb(info)
+    if not info.name:
+        info.verb = _collection_verb(info)
     return info
 
 
@@ -83,10 +82,7 @@ def _place(info: RequestInfo, rest: list[str]) -> None:
         info.namespace = info.name
 
 
-def _collection_verb(info: RequestInfo) -> None:
-    if info.name:
-        return
+def _collection_verb(info: RequestInfo) -> str:
     if info.verb == "get":
-        info.verb = "watch" if info.flag("watch") else "list"
-    elif info.verb == "delete":
-        info.verb = "deletecollection"
+        return "watch" if info.flag("watch") else "list"
+    return "deletecollection" if info.verb == "delete" else info.verb

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import lru_cache
 
 from apiserver import errors
 from apiserver.handlers import HANDLERS
@@ -36,24 +37,35 @@ def route(request: Request) -> Handler:
             raise errors.not_found_plain()
         if not scoped and not (kind.namespaced and not info.namespace):
             raise errors.not_found_plain()
-        allowed = [verb for verb in kind.verbs if verb in COLLECTION_VERBS]
-        if not scoped:
-            allowed = [verb for verb in allowed if verb in ALL_NAMESPACES_VERBS]
+        allowed = _collection_verbs(kind.verbs, scoped)
         if not allowed:
             raise errors.not_found_plain()
-        return _handler(request, tuple(allowed), kind.handler)
+        return _handler(request, allowed, kind.handler)
     if not scoped or (len(info.parts) > (3 if info.subresource else 2) and info.subresource != "proxy"):
         raise errors.not_found_plain()
     if not info.subresource:
-        allowed = [verb for verb in kind.verbs if verb not in COLLECTION_VERBS or verb == "watch" == info.verb]
+        allowed = _object_verbs(kind.verbs, info.verb == "watch")
         if not allowed:
             raise errors.not_found_plain()
-        return _handler(request, tuple(allowed), kind.handler)
+        return _handler(request, allowed, kind.handler)
     found = subresource(kind, info.subresource)
     if found is None:
         raise errors.not_found(kind, info.name) if kind.custom else errors.not_found_plain()
     request.subresource = found
     return _handler(request, found.verbs, found.handler or ("projection" if found.projection else ""))
+
+
+@lru_cache(maxsize=256)
+def _collection_verbs(verbs: tuple[str, ...], scoped: bool) -> tuple[str, ...]:
+    """What a collection answers to, in its own scope or over all namespaces."""
+    served = COLLECTION_VERBS if scoped else ALL_NAMESPACES_VERBS
+    return tuple(verb for verb in verbs if verb in served)
+
+
+@lru_cache(maxsize=256)
+def _object_verbs(verbs: tuple[str, ...], watched: bool) -> tuple[str, ...]:
+    """What one object answers to. A watch of it (the old /watch/ paths) counts where it is what is asked for."""
+    return tuple(verb for verb in verbs if verb not in COLLECTION_VERBS or (watched and verb == "watch"))
 
 
 def _handler(request: Request, allowed: tuple[str, ...], special: str) -> Handler:

@@ -19,7 +19,7 @@ from apiserver.discovery import Discovery
 from apiserver.exchange import Exchange, new_audit_id
 from apiserver.flowcontrol import FlowControl, TooManyRequests
 from apiserver.handlers.contention import Turns
-from apiserver.handlers.respond import compressed, status_response
+from apiserver.handlers.respond import GZIP_FROM, compressed, status_response
 from apiserver.kinds import KINDS
 from apiserver.kinds.kind import Kind, Object, User
 from apiserver.metrics import READ_ONLY, RequestMetrics, labels_of
@@ -214,7 +214,8 @@ class App:
             self.metrics.long_running[exchange.long_running] += 1
         else:
             await self._admitted(request, exchange)
-        return await compressed(request, await handler(request))
+        answer = await handler(request)
+        return answer if len(answer.body) < GZIP_FROM else await compressed(request, answer)
 
     def _authorized(self, exchange: Exchange, info: RequestInfo) -> User:
         """As whom the request is made. Raises 401, 403."""
@@ -231,7 +232,8 @@ class App:
         read_only = request.info.method in READ_ONLY
         if not read_only and request.received is None:
             await request.receive_body(self.options.request_timeout)
-        exchange.seats = await self.flow.enter("readOnly" if read_only else "mutating", request.user.name)
+        kind = "readOnly" if read_only else "mutating"
+        exchange.seats = self.flow.at_once(kind) or await self.flow.enter(kind, request.user.name)
 
     async def _nonresource_answer(self, exchange: Exchange, receive: Receive, send: Send) -> Response | None:
         if self._nonresource is None:

@@ -10,23 +10,6 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-
-class TLSExtension(HttpToolsProtocol):
-    """Requests over a connection whose client has shown a certificate say so in their scope."""
-
-    _extensions: dict[str, dict[object, object]] | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._extensions = tls_extension(transport)
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        if self._extensions is not None:
-            self.scope["extensions"] = self._extensions
-
 
 def tls_extension(transport: asyncio.BaseTransport) -> dict[str, dict[object, object]] | None:
     """What the scope of a connection's requests says of its client; None where it has shown nothing."""

@@ -80,13 +80,19 @@ class Authenticator:
             user = certificates.user_of(certificate)
             if user is not None:
                 return user
-        header = headers.get(b"authorization", b"").decode("latin-1").strip()
-        scheme, _, token = header.partition(" ")
-        if scheme.lower() == "bearer" and token.strip():
-            user = self.user_of(token.strip())
+        header = headers.get(b"authorization")
+        token = _bearer(header.decode("latin-1")) if header is not None else ""
+        if token:
+            user = self.user_of(token)
             if user is None:
                 raise errors.unauthorized()
             return user
         if not self.anonymous:
             raise errors.unauthorized()
         return ANONYMOUS
+
+
+def _bearer(header: str) -> str:
+    """The token of an Authorization header; "" for another scheme."""
+    scheme, _, token = header.strip().partition(" ")
+    return token.strip() if scheme == "Bearer" or scheme.lower() == "bearer" else ""

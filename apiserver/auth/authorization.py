@@ -167,8 +167,13 @@ class Authorizer:
 
     def impersonated(self, user: User, headers: Sequence[tuple[bytes, bytes]]) -> User:
         """The user that the Impersonate headers name, where `user` may act as them. Raises 403, 500."""
+        for name, _ in headers:
+            if name.startswith(b"impersonate-"):
+                break
+        else:
+            return user
         asked = [(name[12:], value.decode("latin-1")) for name, value in headers if name.startswith(b"impersonate-")]
-        return self._impersonate(user, asked) if asked else user
+        return self._impersonate(user, asked)
 
     def _impersonate(self, user: User, asked: list[tuple[bytes, str]]) -> User:
         name = next((value for header, value in asked if header == b"user"), "")

@@ -31,7 +31,7 @@ def object_response(request: Request, found: Record | Object, status: int) -> Re
     output = request.output
     if isinstance(found, Record):
         data = as_version(request.kind, found)
-        if output == negotiation.PLAIN:
+        if output is negotiation.PLAIN or output == negotiation.PLAIN:
             return Response(status, data)
         return value_response(request, transformed(request, orjson.loads(data)), status)
     return value_response(request, transformed(request, found), status)
@@ -123,8 +123,8 @@ def success_status(kind: Kind, name: str, uid: str) -> Object:
 
 
 async def compressed(request: Request, response: Response) -> Response:
-    """gzip for large answers to clients that take it; the work is done beside the event loop."""
-    if len(response.body) < GZIP_FROM or not takes_gzip(request):
+    """gzip for answers of GZIP_FROM bytes and more, to clients that take it; the work is done beside the event loop."""
+    if not takes_gzip(request):
         return response
     response.body = await asyncio.get_running_loop().run_in_executor(None, _gzip, response.body)
     response.headers += GZIP_HEADERS

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apiserver import flowcontrol
-from apiserver.flowcontrol import FairQueue, Rounds, Seats, TooManyRequests
+from apiserver.flowcontrol import FairQueue, FlowControl, Rounds, Seats, TooManyRequests
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=30))
@@ -74,3 +74,25 @@ async def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     seats.leave()
     await seats.enter("b")
     assert seats.taken == 1
+
+
+async def test_nobody_goes_before_those_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    flow = FlowControl(2, 1)
+    seats = flow.at_once("readOnly")
+    assert seats is flow.seats["readOnly"] and seats.taken == 1
+    assert flow.at_once("readOnly") is seats
+    assert flow.at_once("readOnly") is None, "no seat is free"
+    waiting = asyncio.create_task(flow.enter("readOnly", "a"))
+    await asyncio.sleep(0)
+    seats.leave()
+    assert flow.at_once("readOnly") is None, "the seat is the waiting one's"
+    assert await waiting is seats
+    for _ in range(2):
+        seats.leave()
+    assert seats.taken == 0
+    monkeypatch.setattr(flowcontrol, "ROUND_SECONDS", 0.0)
+    for _ in range(2):
+        await asyncio.sleep(0)  # a new round
+    assert flow.at_once("mutating") is flow.seats["mutating"]
+    assert flow.at_once("readOnly") is None, "the round is full"
+    assert seats.taken == 0, "and no seat is kept"
