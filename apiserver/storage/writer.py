@@ -356,7 +356,8 @@ class Writer:
         plan.undo.append(lambda: self._restore(key, current, before))
         self.revision += 1
         head, tail = write.template
-        labels = log.interned(write.labels)
+        known = current is not None and current.labels == write.labels
+        labels = current.labels if known and current is not None else log.interned(write.labels)
         record = Record(key, self.revision, write.uid, b"%s%d%s" % (head, self.revision, tail), labels, len(head))
         if write.type == "DELETED":
             del self.state[key]
