@@ -43,6 +43,15 @@ async def test_a_batch_planned_on_an_old_picture_is_planned_again(pair: tuple[St
         await other.submit([make_write("a", "MODIFIED", made.revision, value="3")])
 
 
+async def test_a_batch_does_not_repeat_a_revision_whose_row_is_compacted(pair: tuple[Store, Store]) -> None:
+    one, other = pair
+    (first,) = await other.submit([make_write("a")])
+    await other.compact()
+    (second,) = await one.submit([make_write("b")])
+    assert second.revision == first.revision + 1
+    assert set(stored(one)) == {"a", "b"}
+
+
 async def test_a_refusal_is_not_left_to_an_old_picture(pair: tuple[Store, Store]) -> None:
     one, other = pair
     (made,) = await other.submit([make_write("a")])
