@@ -1,8 +1,9 @@
 """The one writer: a thread that commits whatever waits in one transaction (group commit).
 
 Under the lock of the revision row the thread first reads what other processes have committed; its own picture of the
-database is then exact, and preconditions are checked against it without SQL. On SQLite, where hardly ever another process
-writes, it plans on the picture that it has, and the database refuses what is planned on an old one (`journal.py`).
+database is then exact, and preconditions are checked against it without SQL. On SQLite, where other processes
+hardly ever write, it plans on the picture that it has, and the database refuses what is planned on an old one
+(`journal.py`).
 """
 
 from __future__ import annotations
