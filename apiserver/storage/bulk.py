@@ -6,8 +6,9 @@ get it back. `executemany` steps once a row, so that a batch of writes would wai
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table
@@ -16,19 +17,24 @@ SIZES = (64, 16, 4, 1)
 """Rows of one statement. Few sizes: the driver keeps prepared statements by their text. Parameters stay far below the
 32,766 of SQLite and the 65,535 of PostgreSQL."""
 
-Row = Mapping[str, Any]
+Row = tuple[Any, ...]
 
 
-def insert_rows(connection: Connection, table: Table, rows: Sequence[Row], *, replace: bool = False) -> None:
-    """Insert rows, all with a value for every column of `table`. `replace`: a row of the same primary key is
-    overwritten; `rows` then have each key once."""
-    names, mark = tuple(table.columns.keys()), placeholder(connection.dialect)
-    start = 0
-    for size in SIZES:
+def insert_rows(
+    connection: Connection, table: Table, rows: Sequence[Row], *, sizes: Sequence[int] = SIZES, replace: bool = False
+) -> None:
+    """Insert rows, all with a value for every column of `table`, in its order. `replace`: a row of the same primary key
+    is overwritten; `rows` then have each key once. `sizes`: how many rows one statement may have, most first."""
+    mark, start = placeholder(connection.dialect), 0
+    for size in sizes:
         while len(rows) - start >= size:
-            values = tuple(row[name] for row in rows[start : start + size] for name in names)
-            connection.exec_driver_sql(_statement(table, size, mark, replace), values)
+            connection.exec_driver_sql(*insertion(table, rows[start : start + size], mark, replace=replace))
             start += size
+
+
+def insertion(table: Table, rows: Sequence[Row], mark: str, *, replace: bool = False) -> tuple[str, Row]:
+    """The statement that inserts these rows, and its parameters."""
+    return _statement(table, len(rows), mark, replace), tuple(chain.from_iterable(rows))
 
 
 def placeholder(dialect: Dialect) -> str:

@@ -24,6 +24,14 @@ class Plan:
     released: list[Claim] = field(default_factory=list)
     holders: set[Key] = field(default_factory=set)
 
+    def take_back(self) -> None:
+        """Undo all of it; the plan is empty then."""
+        for step in reversed(self.undo):
+            step()
+        for steps in (self.events, self.undo, self.claimed, self.released):
+            steps.clear()
+        self.holders.clear()
+
 
 class Claims:
     """The claims table in memory: by what is claimed, and (`owned`) by who holds it."""

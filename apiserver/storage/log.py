@@ -22,31 +22,20 @@ def interned(labels: Mapping[str, str]) -> Mapping[str, str]:
     return {sys.intern(key): sys.intern(value) for key, value in labels.items()}
 
 
-def object_row(record: Record) -> dict[str, Any]:
-    key = record.key
-    return {
-        "resource": key.resource,
-        "namespace": key.namespace,
-        "name": key.name,
-        "uid": record.uid,
-        "revision": record.revision,
-        "version_at": record.version_at,
-        "labels": orjson.dumps(record.labels),
-        "body": record.data,
-    }
+def log_row(event: Event, now: int) -> tuple[Any, ...]:
+    """What the table `log` holds of an event, in the order of its columns."""
+    record, previous = event.record, event.previous
+    labels = orjson.dumps(record.labels) if record.labels else b"{}"
+    what = (event.revision, *record.key, event.type, record.uid, record.version_at, labels, record.data)
+    if previous is None:
+        return (*what, 0, 0, None, now)
+    return (*what, previous.revision, previous.version_at, previous.data, now)
 
 
-def log_row(event: Event, now: int) -> dict[str, Any]:
-    row = object_row(event.record)
-    previous = event.previous
-    row |= {
-        "type": event.type,
-        "previous_revision": previous.revision if previous else 0,
-        "previous_at": previous.version_at if previous else 0,
-        "previous": previous.data if previous else None,
-        "created_at": now,
-    }
-    return row
+def object_row(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What the table `objects` holds after an event, from its row of `log`."""
+    revision, resource, namespace, name, _, uid, version_at, labels, body = row[:9]
+    return (resource, namespace, name, uid, revision, version_at, labels, body)
 
 
 def record_of(row: Any) -> Record:

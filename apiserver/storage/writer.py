@@ -1,7 +1,9 @@
 """The one writer: a thread that commits whatever waits in one transaction (group commit).
 
-Under the lock of the revision row (`BEGIN IMMEDIATE` on SQLite) the thread first reads what other processes have
-committed; its own picture of the database is then exact, and preconditions are checked against it without SQL.
+Under the lock of the revision row the thread first reads what other processes have committed; its own picture of the
+database is then exact, and preconditions are checked against it without SQL. On SQLite, where other processes
+hardly ever write, it plans on the picture that it has, and the database refuses what is planned on an old one
+(`journal.py`).
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import queue
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +22,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, select, text, tuple_, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from apiserver.storage import log, tables
+from apiserver.storage import journal, log, tables
 from apiserver.storage.bulk import insert_rows, placeholder
 from apiserver.storage.claims import Claims, Plan
 from apiserver.storage.peers import Peers
@@ -60,7 +63,8 @@ class Picture:
     revision: int
 
 
-Deliver = Callable[[list[Event], list[tuple[Any, Any]]], None]
+Answers = list[tuple[Any, Any]]
+Deliver = Callable[[list[Event], Answers], None]
 
 
 class Writer:
@@ -181,14 +185,14 @@ class Writer:
         plan, answers = Plan(), []
         foreign: list[Event] = []
         try:
+            if not self._postgresql:
+                journal.install(connection)
             with self._turn():
-                foreign = self.lock(connection)
-                answers = [(group.done, self._plan_group(plan, group)) for group in groups]
-                if plan.events:
-                    self._write(connection, plan)
-                connection.commit()
+                answers = self._commit_at_once(connection, plan, groups) or self._commit_locked(
+                    connection, plan, groups, foreign
+                )
                 self._publish()
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             self._rollback(connection, plan)
             self._failed(error)
             answers = [
@@ -210,6 +214,40 @@ class Writer:
                 self.writes += len(plan.events)
         self._send(foreign + (plan.events if self._committed(answers) else []), answers)
 
+    def _commit_at_once(self, connection: Connection, plan: Plan, groups: list[Group]) -> Answers | None:
+        """SQLite: plan on what we know and let the database refuse it where another process has written meanwhile.
+
+        None where that, or what one statement cannot do, makes us take the lock first. A batch that only refuses
+        does as well: nothing in it would tell that our picture is old.
+        """
+        if self._postgresql or self._behind:
+            return None
+        answers = self._plan_groups(plan, groups)
+        if plan.claimed or plan.released or not 0 < len(plan.events) <= journal.AT_ONCE:
+            plan.take_back()
+            return None
+        now = int(time.time())
+        if journal.append(connection, [log.log_row(event, now) for event in plan.events]):
+            return answers
+        plan.take_back()
+        return None
+
+    def _commit_locked(self, connection: Connection, plan: Plan, groups: list[Group], foreign: list[Event]) -> Answers:
+        """Take the lock, add to `foreign` what others have committed, plan on that and commit."""
+        foreign += self.lock(connection)
+        answers = self._plan_groups(plan, groups)
+        if plan.events:
+            self._write(connection, plan)
+        connection.commit()
+        return answers
+
+    def _plan_groups(self, plan: Plan, groups: list[Group]) -> Answers:
+        return [(group.done, self._plan_group(plan, group)) for group in groups]
+
+    @property
+    def _behind(self) -> bool:
+        return self._peers is not None and self._peers.newest > self.revision
+
     def _turn(self) -> AbstractContextManager[None]:
         return nullcontext() if self._peers is None else self._peers.turn()
 
@@ -225,12 +263,11 @@ class Writer:
         self.failures += 1
 
     @staticmethod
-    def _committed(answers: list[tuple[Any, Any]]) -> bool:
+    def _committed(answers: Answers) -> bool:
         return not all(isinstance(result, Unavailable) for _, result in answers)
 
     def _rollback(self, connection: Connection, plan: Plan) -> None:
-        for step in reversed(plan.undo):
-            step()
+        plan.take_back()
         try:
             connection.rollback()
         except SQLAlchemyError:
@@ -321,7 +358,8 @@ class Writer:
         plan.undo.append(lambda: self._restore(key, current, before))
         self.revision += 1
         head, tail = write.template
-        labels = log.interned(write.labels)
+        known = current is not None and current.labels == write.labels
+        labels = current.labels if known and current is not None else log.interned(write.labels)
         record = Record(key, self.revision, write.uid, b"%s%d%s" % (head, self.revision, tail), labels, len(head))
         if write.type == "DELETED":
             del self.state[key]
@@ -339,20 +377,27 @@ class Writer:
 
     def _write(self, connection: Connection, plan: Plan) -> None:
         now = int(time.time())
-        insert_rows(connection, tables.log, [log.log_row(event, now) for event in plan.events])
-        last = {event.record.key: event for event in plan.events}
-        stored = [log.object_row(event.record) for event in last.values() if event.type != "DELETED"]
-        gone = [key for key, event in last.items() if event.type == "DELETED"]
+        rows = [log.log_row(event, now) for event in plan.events]
+        if self._postgresql:
+            insert_rows(connection, tables.log, rows)
+            self._write_objects(connection, plan, rows)
+            connection.execute(text("SELECT pg_notify('miniplane', '')"))
+        else:
+            insert_rows(connection, tables.log, rows, sizes=journal.SIZES)
+        self.claims.write(connection, plan)
+
+    def _write_objects(self, connection: Connection, plan: Plan, rows: list[tuple[Any, ...]]) -> None:
+        """What the log says, in the other tables."""
+        last = {event.record.key: (event.type, row) for event, row in zip(plan.events, rows, strict=True)}
+        stored = [log.object_row(row) for kind, row in last.values() if kind != "DELETED"]
+        gone = [key for key, (kind, _) in last.items() if kind == "DELETED"]
         insert_rows(connection, tables.objects, stored, replace=True)
         if gone:
             columns = (tables.objects.c.resource, tables.objects.c.namespace, tables.objects.c.name)
             connection.execute(delete(tables.objects).where(tuple_(*columns).in_(gone)))
-        self.claims.write(connection, plan)
         connection.exec_driver_sql(self._move_position, (self.revision,))
-        if self._postgresql:
-            connection.execute(text("SELECT pg_notify('miniplane', '')"))
 
-    def _send(self, events: list[Event], answers: list[tuple[Any, Any]]) -> None:
+    def _send(self, events: list[Event], answers: Answers) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._deliver, events, answers)
 
