@@ -14,6 +14,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from apiserver.feed import FEED, Feed
 from apiserver.request import Message
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -48,21 +49,38 @@ class News:
             await self._event.wait()
 
 
+class Flow(FlowControl):
+    """uvicorn's, and the feed that a connection's answer goes on with."""
+
+    __slots__ = ("_is_writable_event", "_transport", "feed", "read_paused", "write_paused")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.read_paused = self.write_paused = False
+        self._is_writable_event = News()  # type: ignore[assignment]
+        self.feed: Feed | None = None
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.feed is not None:
+            self.feed.resume()
+
+
 class Cycle(RequestResponseCycle):
     """uvicorn's cycle (running the application, receiving a body) with a sender of our own."""
 
-    body = cast(bytearray, b"")  # what has come and is not received yet; most often in one piece
-    more_body = True
-    disconnected = response_started = response_complete = False
-    chunked_encoding: bool | None = None
-    expected_content_length = 0
-    _head = b""
+    __slots__ = (
+        "_head", "body", "chunked_encoding", "default_headers", "disconnected", "expected_content_length", "fed",
+        "flow", "keep_alive", "logger", "message_event", "more_body", "on_response", "response_complete",
+        "response_started", "scope", "transport", "waiting_for_100_continue",
+    )  # fmt: skip
+    flow: Flow
 
     def __init__(
         self,
         scope: dict[str, Any],
         transport: asyncio.Transport,
-        flow: FlowControl,
+        flow: Flow,
         default_headers: Sequence[tuple[bytes, bytes]],
         on_response: Callable[[], None],
         *,
@@ -75,6 +93,56 @@ class Cycle(RequestResponseCycle):
         self.on_response = on_response
         self.keep_alive, self.waiting_for_100_continue = keep_alive, expect_100_continue
         self.message_event = News()  # type: ignore[assignment]
+        self.body = cast(bytearray, b"")  # what has come and is not received yet; most often in one piece
+        self.more_body = True
+        self.disconnected = self.response_started = self.response_complete = False
+        self.chunked_encoding: bool | None = None
+        self.expected_content_length = 0
+        self._head = b""
+        self.fed = False
+
+    async def run_asgi(self, app: Any) -> None:
+        """Run the application. A feed that it has handed over goes on after it has returned."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except BaseException as error:
+            _log.error("the application failed", exc_info=error)
+            await self._give_up()
+        else:
+            if self.fed:
+                self.scope = _NO_SCOPE  # type: ignore[assignment]
+                return
+            if not self.response_complete and not self.disconnected:
+                _log.error("the application returned without an answer")
+                await self._give_up()
+        self.on_response = _nothing
+
+    async def _give_up(self) -> None:
+        if self.response_started:
+            self.transport.close()
+        else:
+            await self.send_500_response()
+
+    # what a feed is written to
+
+    @property
+    def paused(self) -> bool:
+        return self.flow.write_paused
+
+    def write(self, part: bytes) -> None:
+        if self.chunked_encoding:  # else it was asked for with HEAD
+            self.transport.write(_chunk(part, True))
+
+    def end(self) -> None:
+        self.flow.feed = None
+        if self.chunked_encoding:
+            self.transport.write(_chunk(b"", False))
+        self._complete()
+        self.on_response = _nothing
+
+    def abort(self) -> None:
+        self.flow.feed = None
+        self.transport.abort()
 
     def arrived(self, part: bytes) -> None:
         """More of the request's body is here."""
@@ -93,6 +161,9 @@ class Cycle(RequestResponseCycle):
         """
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
+        if message["type"] == FEED:
+            self._follow(message["feed"])
+            return
         if self.disconnected:
             return
         if not self.response_started:
@@ -104,6 +175,13 @@ class Cycle(RequestResponseCycle):
             raise RuntimeError(f"{message['type']} in the place of a body's part")
         else:
             self._send_part(message.get("body", b""), message.get("more_body", False))
+
+    def _follow(self, feed: Feed) -> None:
+        if self.disconnected:
+            feed.stop()
+            return
+        self.flow.feed, self.fed = feed, True
+        feed.start(self)
 
     def _head_of(self, status: int, headers: Headers) -> bytes:
         lines = []
@@ -149,6 +227,13 @@ class Cycle(RequestResponseCycle):
         if not self.keep_alive:
             self.transport.close()
         self.on_response()
+
+
+_NO_SCOPE: dict[str, Any] = {}
+
+
+def _nothing() -> None:
+    """Stands for what has been called and will not be again."""
 
 
 def _chunk(part: bytes | memoryview, more: bool) -> bytes:

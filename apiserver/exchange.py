@@ -34,7 +34,7 @@ class Exchange:
     """One request and what became of it. `audit_id` is the client's own where it sent one (`Audit-Id`).
 
     user: who authenticated; impersonated: as whom. allowed: authorization has passed. known: there is such a resource.
-    long_running: the labels under which an open watch is counted.
+    long_running: the labels under which an open watch is counted. goes_on: after the application has returned.
     """
 
     scope: dict[str, Any]
@@ -50,7 +50,13 @@ class Exchange:
     failure: StatusError | None = None
     seats: Seats | None = None
     long_running: Labels | None = None
+    goes_on: bool = False
     warnings: list[str] = field(default_factory=list)
+
+    def forget(self) -> None:
+        """Let go of the request: nobody will tell of it."""
+        self.scope, self.headers = {}, {}
+        self.info = self.request = self.user = self.impersonated = None
 
     @property
     def uri(self) -> str:

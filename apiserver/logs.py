@@ -26,9 +26,14 @@ def configure(form: str, verbosity: int) -> None:
     logger.setLevel(logging.INFO if verbosity >= REQUESTS_FROM else logging.WARNING)
 
 
+def wanted() -> bool:
+    """Whether requests are logged."""
+    return log.isEnabledFor(logging.INFO)
+
+
 def request(exchange: Exchange, seconds: float) -> None:
     """One line about an answered request."""
-    if not log.isEnabledFor(logging.INFO):
+    if not wanted():
         return
     fields = {
         "verb": exchange.info.verb if exchange.info else exchange.scope["method"],

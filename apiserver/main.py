@@ -81,6 +81,7 @@ def _configuration(app: Any, options: Options, *, tls: bool) -> Any:
             "ssl_certfile": options.tls_cert_file,
             "ssl_keyfile": options.tls_key_file,
             "ssl_ca_certs": options.client_ca_file or None,
+            "ssl_context_factory": _without_tickets,
             "ssl_cert_reqs": ssl.CERT_OPTIONAL if options.client_ca_file else ssl.CERT_NONE,
         }
     return uvicorn.Config(
@@ -101,6 +102,13 @@ def _configuration(app: Any, options: Options, *, tls: bool) -> Any:
         timeout_graceful_shutdown=GRACE,  # type: ignore[arg-type]
         **secure,
     )
+
+
+def _without_tickets(_: Any, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    """Kubernetes' clients keep their connections and resume no sessions: tickets would be made for nobody."""
+    context = default()
+    context.num_tickets = 0
+    return context
 
 
 class _Insecure:
@@ -174,6 +182,9 @@ class _Serving:
         """Once everything in flight is answered, wait for no client to say goodbye."""
         while running := [task for server in self.servers for task in server.server_state.tasks]:
             await asyncio.wait(running)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE):
+                await self.app.agenda.emptied()  # watches end with what their clients have yet to read
         await asyncio.sleep(LAST_WORDS)
         for server in self.servers:
             for connection in list(server.server_state.connections):

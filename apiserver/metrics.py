@@ -53,10 +53,8 @@ class RequestMetrics:
         self.long_running: Counter[Labels] = Counter()
         self.watch_events: Counter[tuple[str, str, str]] = Counter()
 
-    def finished(self, info: RequestInfo | None, known: bool, code: int, seconds: float) -> None:
-        """One is answered. known: there is such a resource; only then is it named, so that clients who make names up
-        cannot fill the memory. Watches are counted, not timed."""
-        labels = labels_of(info, known)
+    def finished(self, labels: Labels, code: int, seconds: float) -> None:
+        """One is answered. Watches are counted, not timed."""
         tally = self.tallies.get(labels)
         if tally is None:
             tally = self.tallies[labels] = Tally()
@@ -67,7 +65,8 @@ class RequestMetrics:
 
 
 def labels_of(info: RequestInfo | None, known: bool) -> Labels:
-    """The labels of a request, in the order of LABELS."""
+    """The labels of a request, in the order of LABELS. known: there is such a resource; only then is it named, so that
+    clients who make names up cannot fill the memory."""
     if info is None or (info.is_resource and not known):
         return UNKNOWN
     verb = VERBS.get(info.verb, info.verb.upper())

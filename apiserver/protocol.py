@@ -19,7 +19,8 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from apiserver import errors, requestinfo
-from apiserver.cycle import Cycle
+from apiserver.cycle import Cycle, Flow
+from apiserver.feed import FEED
 from apiserver.tlsextension import tls_extension
 from apiserver.transport import ReaderWatch
 
@@ -36,22 +37,36 @@ LINGER_SECONDS = 0.5
 """Between an answer and the end of a connection whose request we do not read (net/http's rstAvoidanceDelay)."""
 
 
+_EXTENSIONS: dict[str, dict[object, object]] = {FEED: {}}
+
+
 class Protocol(ReaderWatch, HttpToolsProtocol):
     """uvicorn's protocol, with what it does for every request done once for a connection, or once it is needed.
 
     The real server answers 405 with a Status where llhttp would only say that the request is invalid.
     """
 
+    __slots__ = (
+        "_deadline", "_head", "_head_size", "_idle_since", "_in_head", "_rest_size", "_scope", "_upgrades",
+        "access_log", "access_logger", "app", "app_state", "asgi_version", "client", "config", "connections",
+        "cycle", "expect_100_continue", "flow", "headers", "limit_concurrency", "logger", "loop", "parser",
+        "pipeline", "root_path", "scheme", "scope", "server", "server_state", "tasks", "timeout_keep_alive",
+        "timeout_keep_alive_task", "transport", "url", "ws_protocol_class",
+    )  # fmt: skip
     cycle: Cycle
-    _head = b""
-    _head_size = _rest_size = 0
-    _in_head = True
-    _upgrades = False
-    _deadline: asyncio.TimerHandle | None = None
-    _idle_since: float | None = None
+    flow: Flow
+
+    def __init__(self, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._head, self._head_size, self._rest_size = b"", 0, 0
+        self._in_head, self._upgrades = True, False
+        self._deadline: asyncio.TimerHandle | None = None
+        self._idle_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = Flow(transport)
+        self.pipeline = []  # type: ignore[assignment]
         self._scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
@@ -62,12 +77,14 @@ class Protocol(ReaderWatch, HttpToolsProtocol):
             "root_path": self.root_path,
         }
         shown = tls_extension(transport)
-        if shown is not None:
-            self._scope["extensions"] = shown
+        self._scope["extensions"] = _EXTENSIONS if shown is None else {**_EXTENSIONS, **shown}
         self._deadline = self.loop.call_later(HEAD_SECONDS, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._meet_deadline()
+        if self.flow.feed is not None:
+            self.flow.feed.stop()
+            self.flow.feed = None
         super().connection_lost(exc)
         super()._unset_keepalive_if_required()
 
@@ -120,7 +137,9 @@ class Protocol(ReaderWatch, HttpToolsProtocol):
             self._start_asgi_task(self.cycle, self.app)
         else:
             self.flow.pause_reading()
-            self.pipeline.appendleft((self.cycle, self.app))
+            self.pipeline.append((self.cycle, self.app))
+        # what was asked is the cycle's from now on: connections outlive requests
+        self.scope, self.headers, self.url, self._head = None, [], b"", b""  # type: ignore[assignment]
 
     def _complete_scope(self, method: str, version: str) -> None:
         url, scope = self.url, self.scope
@@ -172,7 +191,7 @@ class Protocol(ReaderWatch, HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+            self._start_asgi_task(*self.pipeline.pop(0))  # type: ignore[call-arg]
             return
         self._idle_since = self.loop.time()
         if self.timeout_keep_alive_task is None:

@@ -13,6 +13,7 @@ from apiserver.negotiation import JSON, PLAIN, Output
 from apiserver.requestinfo import RequestInfo
 
 if TYPE_CHECKING:
+    from apiserver.feed import Feed
     from apiserver.server import App
 
 Message = MutableMapping[str, Any]
@@ -92,10 +93,11 @@ class ClientGone(Exception):
 
 @dataclass(slots=True)
 class Response:
-    """An answer. `stream` is a body that is sent part by part: large lists, watches."""
+    """An answer. `stream` is a body that is sent part by part, as in large lists; `feed` one that goes on by itself."""
 
     status: int = 200
     body: bytes = b""
     content_type: str = JSON
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     stream: AsyncIterator[bytes] | None = None
+    feed: Feed | None = None

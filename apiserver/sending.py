@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 from apiserver.exchange import Exchange
+from apiserver.feed import FEED, Feed, parts
 from apiserver.request import Receive, Response, Send
 
 BUFFERED = 64 * 1024
@@ -22,9 +24,17 @@ async def send_answer(answer: Response, exchange: Exchange, receive: Receive, se
         *answer.headers,
     ]
     headers += [(b"warning", _warning(text)) for text in dict.fromkeys(exchange.warnings)]
-    if answer.stream is not None:
+    if answer.stream is not None or answer.feed is not None:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await _stream(answer, receive, send)
+        # the headers leave before the first event: clients wait for them (client-node)
+        await send({"type": "http.response.body", "body": b"", "more_body": True})
+        if answer.feed is None:
+            assert answer.stream is not None
+            await _stream(answer.stream, receive, send)
+        elif FEED in exchange.scope.get("extensions", ()):
+            await _hand_over(answer.feed, send)
+        else:
+            await _stream(parts(answer.feed), receive, send)
         return
     body = answer.body
     headers.append((b"content-length", str(len(body)).encode()))
@@ -39,9 +49,17 @@ async def send_answer(answer: Response, exchange: Exchange, receive: Receive, se
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _stream(answer: Response, receive: Receive, send: Send) -> None:
+async def _hand_over(feed: Feed, send: Send) -> None:
+    try:
+        await feed.open()
+        await send({"type": FEED, "feed": feed})
+    except BaseException:
+        feed.stop()
+        raise
+
+
+async def _stream(stream: AsyncIterator[bytes], receive: Receive, send: Send) -> None:
     """An endless answer, until it ends or its client is gone: nothing else would tell an idle watch."""
-    assert answer.stream is not None
     gone = asyncio.create_task(_disconnected(receive))
     try:
         async with asyncio.timeout(None) as connected:
@@ -51,9 +69,7 @@ async def _stream(answer: Response, receive: Receive, send: Send) -> None:
 
             gone.add_done_callback(hang_up)
             try:
-                # the headers leave before the first event: clients wait for them (client-node)
-                await send({"type": "http.response.body", "body": b"", "more_body": True})
-                async for chunk in answer.stream:
+                async for chunk in stream:
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
             finally:
                 gone.remove_done_callback(hang_up)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from apiserver import errors, logs, requestinfo, websocket
 from apiserver.admission import Admission
+from apiserver.agenda import Agenda
 from apiserver.aggregation import Aggregation
 from apiserver.auth.authentication import Authenticator
 from apiserver.auth.authorization import Authorizer
@@ -63,6 +66,7 @@ class App:
         self.authorizer = Authorizer(self)
         self.admission = Admission(options.admission_plugins())
         self.turns = Turns()
+        self.agenda = Agenda()
         self.discovery = Discovery(self.registry.kinds(), self.options.kubernetes_minor)
         self.registry.listeners.append(self._kinds_changed)
         self.webhook_client = WebhookClient(self.cluster)
@@ -113,23 +117,28 @@ class App:
         exchange = Exchange(scope, headers, headers.get(b"audit-id") or new_audit_id())
         began = time.perf_counter()
         try:
-            await self._exchange(exchange, receive, send)
+            await self._exchange(exchange, receive, send, partial(self._done, exchange, began))
         finally:
-            self._done(exchange, time.perf_counter() - began)
+            if not exchange.goes_on:
+                self._done(exchange, began)
+            elif self.audit is None and not logs.wanted():
+                exchange.forget()
 
-    def _done(self, exchange: Exchange, seconds: float) -> None:
+    def _done(self, exchange: Exchange, began: float) -> None:
         """The answer is with the client, or the client is gone."""
+        seconds = time.perf_counter() - began
         if exchange.seats is not None:
             exchange.seats.leave()
         if exchange.long_running is not None:
             self.metrics.long_running[exchange.long_running] -= 1
-        self.metrics.finished(exchange.info, exchange.known, exchange.status, seconds)
+        labels = exchange.long_running or labels_of(exchange.info, exchange.known)
+        self.metrics.finished(labels, exchange.status, seconds)
         if self.audit is not None:
             self.audit.completed(exchange, seconds)
         logs.request(exchange, seconds)
 
-    async def _exchange(self, exchange: Exchange, receive: Receive, send: Send) -> None:
-        """Answer one request, whatever becomes of it."""
+    async def _exchange(self, exchange: Exchange, receive: Receive, send: Send, done: Callable[[], None]) -> None:
+        """Answer one request, whatever becomes of it. `done` is for an answer that goes on by itself."""
         try:
             answer = await self._answer(exchange, receive, send)
             if answer is None:
@@ -149,7 +158,9 @@ class App:
             exchange.failure = errors.internal("the server has an error of its own; see its log")
             answer = status_response(exchange.failure, "")
         exchange.status = answer.status
-        if answer.stream is not None and self.audit is not None:
+        if answer.feed is not None:
+            exchange.goes_on, answer.feed.ended = True, done
+        if (answer.stream is not None or answer.feed is not None) and self.audit is not None:
             self.audit.started(exchange)
         try:
             await send_answer(answer, exchange, receive, send)

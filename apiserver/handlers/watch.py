@@ -1,17 +1,22 @@
-"""watch: the hub's shared frames, written to one client for as long as it reads them."""
+"""watch: the hub's shared frames, written to one client for as long as it reads them.
+
+An open watch is no task: the hub, the agenda and the connection call it."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import orjson
 
 from apiserver import errors, listoptions, table
+from apiserver.agenda import Appointment
 from apiserver.encoding import as_version, object_as_version
+from apiserver.feed import Sink, parts
 from apiserver.handlers import read
 from apiserver.handlers.conversion import converted_frames
 from apiserver.handlers.respond import include
@@ -27,6 +32,7 @@ from miniplane.apimachinery.selectors import FieldSelector, LabelSelector
 if TYPE_CHECKING:
     from apiserver.request import Request
 
+log = logging.getLogger("miniplane.apiserver")
 MIN_TIMEOUT = 1800
 """Seconds a watch lasts at the least when the client names no timeout (`--min-request-timeout`; at most twice it)."""
 BOOKMARK_EVERY = 50.0
@@ -105,9 +111,9 @@ async def watch(request: Request) -> Response:
 
             required(f"meta.k8s.io/{request.output.version}", "Table")
     if kind.conversion is None:
-        return Response(200, content_type=media, stream=_Stream(request, options, view, since).run())
+        return Response(200, content_type=media, feed=Watch(request, options, view, since))
     stored = View(replace(kind, convert=None), options.labels, options.fields, PLAIN, "")
-    stream = _Stream(request, options, stored, since).run()
+    stream = parts(Watch(request, options, stored, since))
     return Response(200, content_type=media, stream=converted_frames(stream, view))
 
 
@@ -122,98 +128,172 @@ def _since(options: ListOptions) -> int | None:
     return int(text)
 
 
-class _Stream:
-    """One client's watch: backlog or present state, then frames as they come, bookmarks, an end."""
+class _Opening:
+    """What a watch needs until it has begun."""
+
+    __slots__ = ("frames", "options", "request", "since", "view")
 
     def __init__(self, request: Request, options: ListOptions, view: View, since: int | None) -> None:
         self.request, self.options, self.view, self.since = request, options, view, since
-        self.first = True
+        self.frames: list[bytes] = []
 
-    async def run(self) -> AsyncIterator[bytes]:
+    async def subscribe(self) -> Watcher:
+        """Follow the collection; where the client wants it, its present state is read in the same step.
+
+        Raises Compacted, Unavailable."""
         store, kind = self.request.server.store, self.request.kind
         namespace = self.request.info.namespace if kind.namespaced else ""
-        try:
-            await store.consistent()
-            watcher = await self.subscribe(namespace)
-        except Compacted as error:
-            yield self.error(errors.expired(f"too old resource version: {error.revision} ({error.oldest})"))
-            return
-        except Unavailable as error:
-            yield self.error(errors.unavailable(str(error)))
-            return
-        try:
-            if self.since is None:
-                for chunk in self.initial(watcher, namespace):
-                    yield chunk
-            async for chunk in self.frames(watcher):
-                yield chunk
-        finally:
-            watcher.close()
-
-    async def subscribe(self, namespace: str) -> Watcher:
-        store, kind = self.request.server.store, self.request.kind
+        await store.consistent()
         since = store.revision if self.since is None else self.since
-        return await store.watch(kind.resource, namespace, since, self.view)
+        watcher = await store.watch(kind.resource, namespace, since, self.view)
+        if self.since is None and self.options.send_initial is not False:
+            found = read.candidates(self.request, namespace, self.options)
+            self.frames = [self.view.frame("ADDED", record) for record in found if self.view.matches(record)]
+        return watcher
 
-    def initial(self, watcher: Watcher, namespace: str) -> list[bytes]:
-        """The present state as ADDED events and, for clients that take bookmarks, the mark of its end."""
-        wanted = self.options.send_initial is not False
-        found = read.candidates(self.request, namespace, self.options) if wanted else []
-        chunks = [self.view.frame("ADDED", record) for record in found if self.view.matches(record)]
-        if self.options.bookmarks and wanted:
-            chunks.append(self.bookmark(watcher.revision, end=True))
-        self.count(len(chunks))
-        return [self.started(chunks)] if chunks else []
-
-    def count(self, events: int) -> None:
-        """For /metrics."""
-        info = self.request.info
-        self.request.server.metrics.watch_events[info.group, info.version, info.resource] += events
-
-    def started(self, frames: list[bytes]) -> bytes:
-        if self.first and self.view.output.transform == "Table" and frames:
-            frames = [self.view.with_columns(frames[0]), *frames[1:]]
-        self.first = False
-        return b"".join(frames)
-
-    async def frames(self, watcher: Watcher) -> AsyncIterator[bytes]:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.lifetime()
-        bookmark_at = loop.time() + BOOKMARK_EVERY * random.uniform(0.8, 1.0)
-        while not watcher.closed and loop.time() < deadline:
-            until = min(deadline, bookmark_at) if self.options.bookmarks else deadline
-            # one timer until then, not one for each frame: fan-out is many frames
-            timer = loop.call_at(until, watcher.nudge)
-            try:
-                while frames := await watcher.next():
-                    self.count(len(frames))
-                    yield self.started(frames) if self.first else b"".join(frames)
-            finally:
-                timer.cancel()
-            if self.options.bookmarks and not watcher.closed:
-                yield self.bookmark(watcher.revision)
-                bookmark_at = loop.time() + BOOKMARK_EVERY
+    @property
+    def marked(self) -> bool:
+        """Whether the client is told where the present state ends."""
+        return self.since is None and self.options.bookmarks and self.options.send_initial is not False
 
     def lifetime(self) -> float:
+        """Seconds."""
         timeout = self.options.timeout
         return float(timeout) if timeout else random.uniform(MIN_TIMEOUT, 2 * MIN_TIMEOUT)
 
-    def bookmark(self, revision: int, end: bool = False) -> bytes:
+
+class Watch(Appointment):
+    """One client's watch: backlog or present state, then frames as they come, bookmarks, an end.
+
+    It keeps little of its request: there are thousands, and most have nothing to say.
+    """
+
+    __slots__ = (
+        "_bookmarks", "_deadline", "_first", "_kind", "_loop", "_opening", "_over", "_owed", "_refusal", "_server",
+        "_sink", "_watcher", "ended",
+    )  # fmt: skip
+
+    def __init__(self, request: Request, options: ListOptions, view: View, since: int | None) -> None:
+        super().__init__()
+        self._opening: _Opening | None = _Opening(request, options, view, since)
+        self._server, self._kind, self._bookmarks = request.server, request.kind, options.bookmarks
+        self._watcher: Watcher | None = None
+        self._sink: Sink | None = None
+        self._refusal = b""
+        self._first, self._over, self._owed = True, False, False
+        self._deadline = 0.0
+        self.ended: Callable[[], None] | None = None
+
+    # a feed
+
+    async def open(self) -> None:
+        """Subscribe; what is in the way of it is the watch's one event."""
+        assert self._opening is not None
+        try:
+            self._watcher = await self._opening.subscribe()
+        except Compacted as error:
+            text = f"too old resource version: {error.revision} ({error.oldest})"
+            self._refusal = self._opening.view.encode("ERROR", errors.expired(text).body())
+        except Unavailable as error:
+            self._refusal = self._opening.view.encode("ERROR", errors.unavailable(str(error)).body())
+
+    def start(self, sink: Sink) -> None:
+        """Say what there is; from now on we are called."""
+        opening, watcher = self._opening, self._watcher
+        if opening is None or watcher is None:
+            sink.write(self._refusal)
+            self.stop()
+            sink.end()
+            return
+        self._opening, self._sink, self._loop = None, sink, asyncio.get_running_loop()
+        now = self._loop.time()
+        self._deadline = now + opening.lifetime()
+        self._meet(now + BOOKMARK_EVERY * random.uniform(0.8, 1.0))
+        watcher.listener = self.resume
+        frames = opening.frames
+        if opening.marked:
+            frames.append(self._bookmark(watcher, end=True))
+        if frames:
+            self._write(sink, watcher, frames)
+        self.resume()
+
+    def resume(self) -> None:
+        """Frames wait, or the client has read what it was sent, or the time has come for something."""
+        sink, watcher = self._sink, self._watcher
+        if sink is None or watcher is None:
+            return
+        try:
+            while not sink.paused:
+                frames = watcher.take()
+                if frames:
+                    self._write(sink, watcher, frames)
+                else:
+                    self._between_frames(sink, watcher)
+                    return
+        except Exception:
+            log.exception("a watch of %s", self._kind.resource)
+            self.stop()
+            sink.abort()
+
+    def stop(self) -> None:
+        """No more: let go of everything."""
+        if self._watcher is not None:
+            self._watcher.listener = None
+            self._watcher.close()
+        if self._sink is not None:
+            self._server.agenda.cancel(self)
+        self._watcher = self._sink = self._opening = None
+        ended, self.ended = self.ended, None
+        if ended is not None:
+            ended()
+
+    # time
+
+    def _meet(self, bookmark_at: float) -> None:
+        self.due = min(self._deadline, bookmark_at) if self._bookmarks else self._deadline
+        if self._over:
+            self.due = bookmark_at  # whatever is late waits for the client to read
+        self._server.agenda.add(self)
+
+    def keep(self) -> None:
+        """A bookmark is due, or the end."""
+        self._owed, self._over = self._bookmarks, self.due >= self._deadline
+        self._meet(self._loop.time() + BOOKMARK_EVERY)
+        self.resume()
+
+    def _between_frames(self, sink: Sink, watcher: Watcher) -> None:
+        if self._owed and not watcher.closed:
+            self._owed = False
+            sink.write(self._bookmark(watcher))
+        if self._over or watcher.closed:
+            self.stop()
+            sink.end()
+
+    # what is said
+
+    def _write(self, sink: Sink, watcher: Watcher, frames: list[bytes]) -> None:
+        kind = self._kind
+        self._server.metrics.watch_events[kind.group, kind.version, kind.plural] += len(frames)
+        if self._first:
+            self._first, view = False, watcher.view
+            if isinstance(view, View) and view.output.transform == "Table":
+                frames = [view.with_columns(frames[0]), *frames[1:]]
+        sink.write(b"".join(frames))
+
+    def _bookmark(self, watcher: Watcher, end: bool = False) -> bytes:
         """An empty object of the kind that tells how far the client is (KEP-956)."""
-        kind = self.request.kind
-        metadata: Object = {"resourceVersion": str(revision)}
+        kind, view = self._kind, watcher.view
+        assert isinstance(view, View)
+        metadata: Object = {"resourceVersion": str(watcher.revision)}
         if end:
             metadata["annotations"] = {INITIAL_END: "true"}
-        schema = self.request.server.registry.type_of(kind)
+        schema = self._server.registry.type_of(kind)
         obj: Object = {"kind": kind.kind, "apiVersion": kind.api_version}
         if schema is not None and not kind.custom:
             obj |= zero_values({}, schema)
         obj["metadata"] = {**(obj.get("metadata") or {}), **metadata}
-        if self.view.output.transform == "Table":
-            value = {**self.view.transformed({**obj, "metadata": metadata}), "columnDefinitions": []}
+        if view.output.transform == "Table":
+            value = {**view.transformed({**obj, "metadata": metadata}), "columnDefinitions": []}
             value["rows"] = []
-            return self.view.encode("BOOKMARK", value)
-        return self.view.encode("BOOKMARK", self.view.transformed(obj))
-
-    def error(self, error: errors.StatusError) -> bytes:
-        return self.view.encode("ERROR", error.body())
+            return view.encode("BOOKMARK", value)
+        return view.encode("BOOKMARK", view.transformed(obj))

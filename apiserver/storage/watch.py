@@ -41,16 +41,34 @@ def transition(event: Event, matches: Callable[[Record], bool]) -> tuple[EventTy
 
 
 class Watcher:
-    """One client's queue."""
+    """One client's queue. `listener` is called soon after a frame was queued or the watch was closed, once for many."""
 
-    def __init__(self, hub: Hub, scope: tuple[str, str], view: View) -> None:
-        self._hub, self._scope, self._view = hub, scope, view
+    __slots__ = (
+        "_backlog",
+        "_delivered",
+        "_group",
+        "_hub",
+        "_queue",
+        "_size",
+        "closed",
+        "listener",
+        "skip_until",
+        "told",
+    )
+
+    def __init__(self, hub: Hub, group: Group) -> None:
+        self._hub, self._group = hub, group
         self._queue: list[bytes] = []
         self._size = self._backlog = 0
         self._delivered = hub.revision
-        self._waiter: asyncio.Future[None] | None = None
-        self.closed = self._nudged = False
+        self.listener: Callable[[], None] | None = None
+        self.closed = self.told = False
         self.skip_until = 0  # a client that asked for a future revision hears nothing before it
+
+    @property
+    def view(self) -> View:
+        """What it sees, shared by all who see the same."""
+        return self._group.view
 
     @property
     def revision(self) -> int:
@@ -70,7 +88,7 @@ class Watcher:
             self._queue.clear()
             self._hub.cut_off += 1
             self.close()
-        self._wake()
+        self._hub.tell(self)
 
     def prepend(self, frames: list[bytes]) -> None:
         """Put older frames before what waits. They do not count as falling behind: the log bounds them, and a client
@@ -82,28 +100,12 @@ class Watcher:
         """Nothing after this revision has reached the client yet: bookmarks stay behind what waits."""
         self._delivered = min(revision, self._delivered)
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def nudge(self) -> None:
-        """Let whoever waits go on without a frame."""
-        self._nudged = True
-        self._wake()
-
-    async def next(self) -> list[bytes]:
-        """All frames that wait, at least one; empty once the watch is closed, and once for each nudge."""
-        while not self._queue:
-            if self.closed or self._nudged:
-                self._nudged = False
-                return []
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        frames, self._queue = self._queue, []
-        self._size = self._backlog = 0
+    def take(self) -> list[bytes]:
+        """All frames that wait."""
+        frames = self._queue
+        if frames:
+            self._queue = []
+            self._size = self._backlog = 0
         self._delivered = self._hub.revision
         return frames
 
@@ -111,8 +113,18 @@ class Watcher:
         """End the watch: no further frame is queued."""
         if not self.closed:
             self.closed = True
-            self._hub.remove(self._scope, self._view, self)
-            self._wake()
+            self._hub.remove(self._group, self)
+            self._hub.tell(self)
+
+
+class Group:
+    """Watchers of one collection with equal views."""
+
+    __slots__ = ("scope", "view", "watchers")
+
+    def __init__(self, scope: tuple[str, str], view: View) -> None:
+        self.scope, self.view = scope, view
+        self.watchers: dict[Watcher, None] = {}
 
 
 class Hub:
@@ -124,7 +136,8 @@ class Hub:
         self._ring_size = 0
         self.cut_off = 0  # watchers whose queue was full
         self.ring_start = 0  # events after this revision are in the ring
-        self._scopes: dict[tuple[str, str], dict[View, dict[Watcher, None]]] = {}
+        self._scopes: dict[tuple[str, str], dict[View, Group]] = {}
+        self._to_tell: list[Watcher] = []
 
     def start(self, revision: int) -> None:
         """Begin with an empty ring."""
@@ -138,10 +151,11 @@ class Hub:
         self._remember(event)
         key = event.record.key
         for scope in {(key.resource, ""), (key.resource, key.namespace)}:
-            for view, watchers in list(self._scopes.get(scope, {}).items()):
-                self._show(event, view, watchers)
+            for group in list(self._scopes.get(scope, {}).values()):
+                self._show(event, group)
 
-    def _show(self, event: Event, view: View, watchers: dict[Watcher, None]) -> None:
+    def _show(self, event: Event, group: Group) -> None:
+        view, watchers = group.view, group.watchers
         try:
             seen = transition(event, view.matches)
             if seen is None:
@@ -155,6 +169,22 @@ class Hub:
         for watcher in list(watchers):
             if event.revision > watcher.skip_until:
                 watcher.push(frame)
+
+    def tell(self, watcher: Watcher) -> None:
+        """Its listener has something to look at."""
+        if watcher.told or watcher.listener is None:
+            return
+        watcher.told = True
+        self._to_tell.append(watcher)
+        if len(self._to_tell) == 1:
+            asyncio.get_running_loop().call_soon(self._tell)
+
+    def _tell(self) -> None:
+        told, self._to_tell = self._to_tell, []
+        for watcher in told:
+            watcher.told = False
+            if watcher.listener is not None:
+                watcher.listener()
 
     def _remember(self, event: Event) -> None:
         self.ring.append(event)
@@ -177,37 +207,37 @@ class Hub:
 
     def subscribe(self, resource: str, namespace: str, since: int, view: View) -> Watcher:
         """Backlog from the ring and subscription in one step: no gap, no repeat."""
-        watcher = Watcher(self, (resource, namespace), view)
+        seen = (transition(event, view.matches) for event in self.backlog(resource, namespace, since))
+        frames = [view.frame(*change) for change in seen if change is not None]
+        groups = self._scopes.setdefault((resource, namespace), {})
+        group = groups.get(view) or groups.setdefault(view, Group((resource, namespace), view))
+        watcher = Watcher(self, group)
         watcher.skip_until = since
         watcher.delivered(since)
-        seen = (transition(event, view.matches) for event in self.backlog(resource, namespace, since))
-        watcher.prepend([view.frame(*change) for change in seen if change is not None])
-        self._scopes.setdefault((resource, namespace), {}).setdefault(view, {})[watcher] = None
+        watcher.prepend(frames)
+        group.watchers[watcher] = None
         return watcher
 
-    def remove(self, scope: tuple[str, str], view: View, watcher: Watcher) -> None:
-        views = self._scopes.get(scope)
-        watchers = views.get(view) if views else None
-        if views is None or watchers is None:
-            return
-        watchers.pop(watcher, None)
-        if not watchers:
-            del views[view]
-        if not views:
-            del self._scopes[scope]
+    def remove(self, group: Group, watcher: Watcher) -> None:
+        group.watchers.pop(watcher, None)
+        groups = self._scopes.get(group.scope, {})
+        if not group.watchers and groups.get(group.view) is group:
+            del groups[group.view]
+            if not groups:
+                del self._scopes[group.scope]
 
     def watchers(self) -> int:
         """How many watches are open."""
-        return sum(len(watchers) for views in self._scopes.values() for watchers in views.values())
+        return sum(len(group.watchers) for groups in self._scopes.values() for group in groups.values())
 
     def queued(self) -> int:
         """How many frames wait to be read."""
         scopes = self._scopes.values()
-        return sum(w.queued for views in scopes for watchers in views.values() for w in watchers)
+        return sum(watcher.queued for groups in scopes for group in groups.values() for watcher in group.watchers)
 
     def close(self) -> None:
         """End every watch."""
-        for views in list(self._scopes.values()):
-            for watchers in list(views.values()):
-                for watcher in list(watchers):
+        for groups in list(self._scopes.values()):
+            for group in list(groups.values()):
+                for watcher in list(group.watchers):
                     watcher.close()

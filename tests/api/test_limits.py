@@ -151,6 +151,26 @@ def test_watches_leave_nothing_behind_when_their_clients_go(start_plane: StartPl
         assert len(list(descriptors.iterdir())) <= before + 1
 
 
+def test_a_watch_ends_when_it_was_asked_to_and_the_connection_goes_on(plane: Plane) -> None:
+    """The second request is sent while the watch is open: its answer follows the watch's end."""
+    with connect(plane) as connection:
+        watch = head(plane, "GET", CONFIG_MAPS + "?watch=1&timeoutSeconds=1&labelSelector=nothing%3Dmatches")
+        connection.sendall(watch + head(plane, "GET", "/api/v1/namespaces/default"))
+        status, headers, body = answer(connection)
+        assert (status, headers["transfer-encoding"], body) == (200, "chunked", b"")
+        assert answer(connection)[0] == 200
+        connection.sendall(head(plane, "GET", "/api/v1/namespaces/kube-system"))
+        assert answer(connection)[0] == 200
+
+
+def test_a_watch_with_a_request_behind_it_ends_with_its_connection(start_plane: StartPlane) -> None:
+    plane = start_plane(*ALONE)
+    with connect(plane) as connection:
+        connection.sendall(head(plane, "GET", CONFIG_MAPS + "?watch=1") + head(plane, "GET", "/version"))
+        wait_for_metric(plane, WATCHES + " 1.0")
+    wait_for_metric(plane, WATCHES + " 0.0")
+
+
 def test_told_to_stop_it_finishes_what_it_began(start_plane: StartPlane) -> None:
     plane = start_plane(*ALONE, "--shutdown-delay-duration", "1s")
     body = json.dumps({"metadata": {"name": "late"}}).encode()

@@ -12,7 +12,7 @@ import pytest
 
 from apiserver import health
 from apiserver.flowcontrol import FlowControl
-from apiserver.metrics import RequestMetrics, _Requests
+from apiserver.metrics import RequestMetrics, _Requests, labels_of
 from apiserver.openapi_documents import PROTOBUF_V2, v2_media, v3_acceptable
 from apiserver.protobuf.openapi import openapi_v2_protobuf
 from apiserver.protobuf.wire import read_length, read_tag, skip
@@ -245,8 +245,8 @@ def test_metrics_tell_of_writes_and_watches(plane: Plane, namespace: str) -> Non
 def test_request_metrics_count_by_verb_and_code() -> None:
     metrics = RequestMetrics()
     for path, known, code in (("/api/v1/pods", True, 200), ("/api/v1/pods", True, 200), ("/api/v1/x", False, 404)):
-        metrics.finished(parse("GET", path, ""), known, code, 0.003)
-    metrics.finished(parse("GET", "/api/v1/pods", "watch=1"), True, 200, 60.0)
+        metrics.finished(labels_of(parse("GET", path, ""), known), code, 0.003)
+    metrics.finished(labels_of(parse("GET", "/api/v1/pods", "watch=1"), True), 200, 60.0)
     total, seconds, flying, *_ = _Requests(metrics, FlowControl(1, 1)).collect()
     counts = {(s.labels["verb"], s.labels["resource"], s.labels["code"]): s.value for s in total.samples}
     assert counts == {("LIST", "pods", "200"): 2, ("", "", "404"): 1, ("WATCH", "pods", "200"): 1}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 import orjson
 
 from apiserver.storage.types import Claim, EventType, Key, Record, Write
+from apiserver.storage.watch import Watcher
 
 RESOURCE = "things"
 
@@ -48,3 +50,13 @@ class LabelView:
 
     def frame(self, event: EventType, record: Record) -> bytes:
         return orjson.dumps([event, record.key.name, record.revision, orjson.loads(record.data)["value"]])
+
+
+async def frames_of(watcher: Watcher) -> list[bytes]:
+    """All frames that wait, at least one; empty once the watch is closed."""
+    told = asyncio.Event()
+    watcher.listener = told.set
+    while not watcher.queued and not watcher.closed:
+        told.clear()
+        await told.wait()
+    return watcher.take()

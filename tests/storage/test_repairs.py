@@ -16,7 +16,7 @@ from apiserver.storage.log import WatchHistory
 from apiserver.storage.store import Store
 from apiserver.storage.types import Claim, ClaimTaken, Event
 from miniplane.settings import database_url
-from tests.storage.objects import LabelView, key, make_write
+from tests.storage.objects import LabelView, frames_of, key, make_write
 
 PORT, OTHER = Claim("port", "80"), Claim("port", "81")
 
@@ -95,7 +95,7 @@ async def test_a_replica_behind_a_compaction_reads_everything_anew(new_database:
         assert [record.key.name for record in second.list("things")] == ["kept", "new"]
         assert dict(second.claims("port")) == {"80": key("new")}
         assert sorted(heard) == [("ADDED", "new"), ("DELETED", "gone")]
-        assert await watcher.next() == []
+        assert await frames_of(watcher) == []
         assert second.revision == first.revision
     finally:
         await first.close()
@@ -124,7 +124,7 @@ async def test_a_long_backlog_is_delivered_whole(store: Store, monkeypatch: pyte
     monkeypatch.setattr(watch, "QUEUE_FRAMES", 5)
     watcher = await store.watch("things", "", begin, LabelView())
     await store.submit([make_write("later")])
-    frames = await watcher.next()
+    frames = await frames_of(watcher)
     assert [orjson.loads(frame)[1] for frame in frames] == [*(f"o{number:02}" for number in range(20)), "later"]
     assert not watcher.closed
 

@@ -19,7 +19,7 @@ from apiserver.storage import waiters
 from apiserver.storage.store import Store
 from apiserver.storage.types import Unavailable
 from tests.plane import Plane
-from tests.storage.objects import RESOURCE, LabelView, make_write
+from tests.storage.objects import RESOURCE, LabelView, frames_of, make_write
 
 StartPlane = Callable[..., Plane]
 
@@ -57,7 +57,7 @@ async def test_who_waits_for_a_silent_database_is_told(
                 await asyncio.wait_for(one.submit([make_write("refused")]), 0.3)
         monkeypatch.setattr(waiters, "SILENT", 60.0)  # the machine may be slow from here on
         async with asyncio.timeout(30):
-            frames = await watcher.next()  # what had begun was committed after all
+            frames = await frames_of(watcher)  # what had begun was committed after all
         await asyncio.wait_for(one.submit([make_write("again")]), 30)
         assert [record.key.name for record in one.list(RESOURCE)] == ["again", "begun"] and len(frames) == 1
         await other.consistent()

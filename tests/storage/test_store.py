@@ -12,7 +12,7 @@ from apiserver.storage import migrate, tables
 from apiserver.storage.engine import open_engine
 from apiserver.storage.store import Store
 from apiserver.storage.types import Claim, ClaimTaken, Compacted, EventType, Exists, Record, Stale
-from tests.storage.objects import RESOURCE, LabelView, content, key, make_write
+from tests.storage.objects import RESOURCE, LabelView, content, frames_of, key, make_write
 
 PORT = Claim("port", "80")
 
@@ -111,7 +111,7 @@ async def test_everything_is_there_after_a_restart(url: str) -> None:
         with pytest.raises(ClaimTaken):
             await again.submit([make_write("b", claims=(PORT,))])
         watcher = await again.watch("things", "", record.revision - 1, LabelView())
-        assert len(await watcher.next()) == 1
+        assert len(await frames_of(watcher)) == 1
     finally:
         await again.close()
 
@@ -147,7 +147,7 @@ async def test_reset_goes_back_to_the_baseline(store: Store) -> None:
     await store.submit([make_write("new")])
     await store.reset()
     assert {r.key.name: content(r)["value"] for r in store.list("things")} == {"kept": "1", "gone": ""}
-    assert len(await watcher.next()) == 6
+    assert len(await frames_of(watcher)) == 6
 
 
 async def test_two_replicas_see_each_other(new_database: Callable[[], str]) -> None:
@@ -158,7 +158,7 @@ async def test_two_replicas_see_each_other(new_database: Callable[[], str]) -> N
         (record,) = await first.submit([make_write("a", claims=(PORT,))])
         await second.consistent()
         assert second.get(key("a")) is not None
-        assert len(await watcher.next()) == 1
+        assert len(await frames_of(watcher)) == 1
         with pytest.raises(ClaimTaken):
             await second.submit([make_write("b", claims=(PORT,))])
         with pytest.raises(Stale):
@@ -219,5 +219,5 @@ async def test_a_selection_that_fails_harms_nobody_else(store: Store) -> None:
     sound = await store.watch(RESOURCE, "", store.revision, LabelView())
     (record,) = await store.submit([make_write("a")])
     assert store.get(record.key) is record
-    assert len(await sound.next()) == 1
-    assert await broken.next() == [], "its client is told by the end of the watch"
+    assert len(await frames_of(sound)) == 1
+    assert await frames_of(broken) == [], "its client is told by the end of the watch"

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from apiserver.storage.store import Store
-from tests.storage.objects import RESOURCE, LabelView, make_write
+from tests.storage.objects import RESOURCE, LabelView, frames_of, make_write
 
 
 async def test_a_watch_hears_of_another_replicas_writes(new_database: Callable[[], str]) -> None:
@@ -23,7 +23,7 @@ async def test_a_watch_hears_of_another_replicas_writes(new_database: Callable[[
             await asyncio.gather(*(other.submit([make_write(f"{burst}-{number}")]) for number in range(5)))
         async with asyncio.timeout(30):
             while len(frames) < 100:
-                frames += await watcher.next()
+                frames += await frames_of(watcher)
         assert len(frames) == 100 and one.revision == other.revision
     finally:
         await one.close()
@@ -38,7 +38,7 @@ async def test_a_lost_connection_is_made_again_and_nothing_is_missed(new_databas
         watcher, frames = await one.watch(RESOURCE, "", one.revision, LabelView()), []
         await other.submit([make_write("before")])
         async with asyncio.timeout(30):
-            frames += await watcher.next()
+            frames += await frames_of(watcher)
         with engine.connect() as connection:
             ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN miniplane'"
             assert len(connection.execute(text(ended)).all()) == 2
@@ -46,7 +46,7 @@ async def test_a_lost_connection_is_made_again_and_nothing_is_missed(new_databas
             await other.submit([make_write(f"after-{number}")])
         async with asyncio.timeout(30):
             while len(frames) < 4:
-                frames += await watcher.next()
+                frames += await frames_of(watcher)
     finally:
         engine.dispose()
         await one.close()
@@ -78,7 +78,7 @@ async def test_a_database_that_is_away_for_a_while_is_listened_to_again(
         assert await asyncio.to_thread(refused.wait, 30)
         await other.submit([make_write("after")])
         async with asyncio.timeout(30):
-            assert len(await watcher.next()) == 1
+            assert len(await frames_of(watcher)) == 1
     finally:
         await one.close()
         await other.close()

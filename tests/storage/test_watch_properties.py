@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from apiserver.storage.store import Store
 from miniplane.settings import database_url
-from tests.storage.objects import LabelView, key, make_write
+from tests.storage.objects import LabelView, frames_of, key, make_write
 
 NAMES = st.sampled_from(["a", "b", "c"])
 LABELS = st.sampled_from(["x", "y"])
@@ -71,7 +71,7 @@ async def _check(steps: list[tuple[str, str, str]], app: str | None, cut: int, r
         seen = {n: a for n, a in history[position].items() if app in (None, a)}
         watcher = await store.watch("things", "", begin + position, LabelView(app))
         final = {n for n, a in history[-1].items() if app in (None, a)}
-        frames = await watcher.next() if watcher._queue else []
+        frames = await frames_of(watcher) if watcher._queue else []
         assert _replay(seen, frames) == final
         assert watcher.revision == store.revision
         await store.close()
@@ -92,7 +92,7 @@ async def test_watchers_and_writers_at_once_lose_nothing(store: Store) -> None:
     async def follow(index: int) -> list[int]:
         got: list[int] = []
         while len(got) < 200:
-            got += [orjson.loads(frame)[2] for frame in await watchers[index].next()]
+            got += [orjson.loads(frame)[2] for frame in await frames_of(watchers[index])]
         return got
 
     async def write(worker: int) -> None:
@@ -110,7 +110,7 @@ async def test_an_object_that_leaves_the_selection_shows_its_old_content(store: 
     (record,) = await store.submit([make_write("a", labels={"app": "x"}, value="old")])
     watcher = await store.watch("things", "", store.revision, LabelView("x"))
     (moved,) = await store.submit([make_write("a", "MODIFIED", record.revision, labels={"app": "y"}, value="new")])
-    (frame,) = await watcher.next()
+    (frame,) = await frames_of(watcher)
     assert orjson.loads(frame) == ["DELETED", "a", moved.revision, "old"]
 
 
@@ -119,5 +119,5 @@ async def test_a_bookmark_stays_behind_what_waits(store: Store) -> None:
     await store.submit([make_write("a")])
     watcher = await store.watch("things", "", begin, LabelView())
     assert watcher.revision == begin
-    await watcher.next()
+    await frames_of(watcher)
     assert watcher.revision == store.revision
