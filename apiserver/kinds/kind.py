@@ -56,7 +56,8 @@ class Cluster(Protocol):
 class Context:
     """One request, as strategies and admission see it. `warnings` are sent as Warning headers; `companions` are
     admission's part of the transaction: asked on each attempt to commit, they answer as `Strategy.companions` does (and
-    "update" for an object that is there) or raise StatusError."""
+    "update" for an object that is there) or raise StatusError. Whoever makes something of a create that another one of
+    the same words might not get says so by `unique`."""
 
     cluster: Cluster
     user: User
@@ -67,6 +68,7 @@ class Context:
     options: Mapping[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     companions: list[Callable[[], list[tuple[str, Object]]]] = field(default_factory=list)
+    unique: bool = False
 
 
 class Strategy:
@@ -116,6 +118,16 @@ class Strategy:
         from apiserver import validation
 
         return validation.dns1123_subdomain(name, prefix=prefix)
+
+    def alike(self, obj: Object) -> bool:
+        """Whether all creates that say the same as that of `obj`, a finished object, but for a name that is `plain`
+        get the same but for name, uid and the time of day. Nothing is allocated for them and they have no claims and
+        companions. What came of one is then recalled for the next (handlers/precedents.py)."""
+        return False
+
+    def plain(self, name: str) -> bool:
+        """Whether nothing is to be said of a name, not even a warning."""
+        return not self.validate_name(name)
 
     def prepare_for_update(self, obj: Object, old: Object, context: Context) -> None:
         """Put back what an update through the main resource may not change (status)."""
