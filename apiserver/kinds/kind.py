@@ -278,20 +278,16 @@ class Kind:
     schema: Type | None = None  # custom resources; built-ins find theirs in `apiserver.schema`
     custom: bool = False
     handler: str = ""  # its verbs are served by calls of this name ("review:create") rather than from storage
+    api_version: str = field(init=False)
+    stored_group: str = field(init=False)  # the group it is stored in, and that its faults are told under
+    resource: str = field(init=False)  # `plural.group`: the storage name, shared by every version
 
-    @property
-    def api_version(self) -> str:
-        return f"{self.group}/{self.version}" if self.group else self.version
-
-    @property
-    def stored_group(self) -> str:
-        """The group it is stored in, and that its faults are told under."""
-        return self.stored_as[0] if self.stored_as else self.group
-
-    @property
-    def resource(self) -> str:
-        """`plural.group`: the storage name, shared by every version."""
-        return f"{self.plural}.{self.stored_group}" if self.stored_group else self.plural
+    def __post_init__(self) -> None:
+        stored_group = self.stored_as[0] if self.stored_as else self.group
+        set_field = object.__setattr__  # once: they are asked for many times in every request
+        set_field(self, "api_version", f"{self.group}/{self.version}" if self.group else self.version)
+        set_field(self, "stored_group", stored_group)
+        set_field(self, "resource", f"{self.plural}.{stored_group}" if stored_group else self.plural)
 
     @property
     def qualified(self) -> str:
