@@ -5,7 +5,7 @@ Order is behaviour: it is kube-apiserver's recommended plugin order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from apiserver import errors
@@ -25,6 +25,12 @@ class Plugin:
     """One admission plugin. Each method may raise StatusError; `mutate` may change `obj`."""
 
     name = ""
+    resources: frozenset[str] | None = None
+    """Of which resources it mutates and validates objects; None: of all."""
+    looks_at: tuple[str, ...] | None = None
+    """The resources whose objects, with the new object itself, decide what it makes of a create: all objects of those
+    that have no namespace, else those in the new object's. None: other things do as well (chance, other requests, the
+    world outside), so that nothing is recalled of what it acts on."""
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         """Before the strategy prepares the object (`old` None: a create)."""
@@ -43,6 +49,7 @@ class NamespaceLifecycle(Plugin):
     """Objects are created in namespaces that exist and stay; three namespaces cannot be deleted."""
 
     name = "NamespaceLifecycle"
+    looks_at = ("namespaces",)
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         if old is not None or not kind.namespaced:
@@ -76,27 +83,55 @@ def check_namespace(kind: Kind, name: str, context: Context) -> None:
         raise error
 
 
+class Acting:
+    """The plugins that have something to say in a phase, by resource."""
+
+    def __init__(self, plugins: Iterable[Plugin]) -> None:
+        every = list(plugins)
+        named = {resource for plugin in every for resource in plugin.resources or ()}
+        self._elsewhere = [plugin for plugin in every if plugin.resources is None]
+        self._named = {
+            resource: [plugin for plugin in every if plugin.resources is None or resource in plugin.resources]
+            for resource in named
+        }
+
+    def on(self, resource: str) -> list[Plugin]:
+        """Those that act on objects of a resource, in order."""
+        return self._named.get(resource, self._elsewhere)
+
+
 class Admission:
-    """The enabled plugins, called in order; a plugin that has nothing to say in a phase is not called in it."""
+    """The enabled plugins, called in order; a plugin that has nothing to say in a phase, or of a resource, is not
+    called in it."""
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         self.plugins = plugins
-        self._mutating = [plugin for plugin in plugins if type(plugin).mutate is not Plugin.mutate]
-        self._validating = [plugin for plugin in plugins if type(plugin).validate is not Plugin.validate]
+        self._mutating = Acting(plugin for plugin in plugins if type(plugin).mutate is not Plugin.mutate)
+        self._validating = Acting(plugin for plugin in plugins if type(plugin).validate is not Plugin.validate)
         self._deleting = [plugin for plugin in plugins if type(plugin).delete is not Plugin.delete]
         self._calling = [plugin for plugin in plugins if type(plugin).call is not Plugin.call]
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         """Once, and once more where a webhook or policy changed the object (reinvocation)."""
-        for plugin in self._mutating:
+        acting = self._mutating.on(kind.resource)
+        for plugin in acting:
             await plugin.mutate(request, kind, obj, old, context)
         if again(context):
-            for plugin in self._mutating:
+            for plugin in acting:
                 await plugin.mutate(request, kind, obj, old, context)
 
     async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
-        for plugin in self._validating:
+        for plugin in self._validating.on(kind.resource):
             await plugin.validate(request, kind, obj, old, context)
+
+    def looked_at(self) -> frozenset[str]:
+        """Every resource whose objects decide what some plugin makes of a create."""
+        return frozenset(resource for plugin in self.plugins for resource in plugin.looks_at or ())
+
+    def looks_beyond(self, resource: str) -> bool:
+        """Whether more than objects of the cluster decides what the plugins make of a new object of `resource`."""
+        acting = (*self._mutating.on(resource), *self._validating.on(resource))
+        return any(plugin.looks_at is None for plugin in acting)
 
     async def delete(self, request: Request, kind: Kind, old: Object, context: Context) -> None:
         for plugin in self._deleting:

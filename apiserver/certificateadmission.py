@@ -37,6 +37,7 @@ class CertificateApproval(Plugin):
     """Approval needs the permission to approve for the signer."""
 
     name = "CertificateApproval"
+    resources = frozenset({RESOURCE})
 
     async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         if kind.resource != RESOURCE or context.subresource != "approval" or old is None:
@@ -48,6 +49,7 @@ class CertificateSigning(Plugin):
     """Whoever writes a certificate or conditions needs the permission to sign for the signer."""
 
     name = "CertificateSigning"
+    resources = frozenset({RESOURCE})
 
     async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         if kind.resource != RESOURCE or context.subresource != "status" or old is None:
@@ -62,6 +64,7 @@ class CertificateSubjectRestriction(Plugin):
     """No client certificate makes its holder a member of system:masters."""
 
     name = "CertificateSubjectRestriction"
+    resources = frozenset({RESOURCE})
 
     async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         if kind.resource != RESOURCE or old is not None or obj["spec"].get("signerName") != CLIENT_SIGNER:

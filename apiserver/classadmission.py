@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from apiserver.request import Request
 
 INGRESS_ANNOTATION, DEFAULT_INGRESS = "kubernetes.io/ingress.class", "ingressclass.kubernetes.io/is-default-class"
+RUNTIME_CLASSES, INGRESS_CLASSES = "runtimeclasses.node.k8s.io", "ingressclasses.networking.k8s.io"
 TOPOLOGY_LABELS = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone")
 
 
@@ -20,6 +21,8 @@ class RuntimeClass(Plugin):
     """A pod's runtime class says its overhead and where it may run (KEP-688)."""
 
     name = "RuntimeClass"
+    resources = frozenset({"pods"})
+    looks_at = (RUNTIME_CLASSES,)
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         if kind.resource != "pods" or old is not None or context.subresource:
@@ -49,7 +52,7 @@ class RuntimeClass(Plugin):
         name = obj["spec"].get("runtimeClassName")
         if name is None:
             return None
-        found = context.cluster.get("runtimeclasses.node.k8s.io", "", name)
+        found = context.cluster.get(RUNTIME_CLASSES, "", name)
         if found is None:
             raise _rejected(kind, obj, f'RuntimeClass "{name}" not found')
         return found
@@ -116,6 +119,8 @@ class DefaultIngressClass(Plugin):
     """An Ingress that names no class gets the default one; there may be only one."""
 
     name = "DefaultIngressClass"
+    resources = frozenset({"ingresses.networking.k8s.io"})
+    looks_at = (INGRESS_CLASSES,)
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         if kind.resource != "ingresses.networking.k8s.io" or old is not None:
@@ -125,7 +130,7 @@ class DefaultIngressClass(Plugin):
             return
         found = [
             one["metadata"]["name"]
-            for one in context.cluster.list("ingressclasses.networking.k8s.io")
+            for one in context.cluster.list(INGRESS_CLASSES)
             if (one["metadata"].get("annotations") or {}).get(DEFAULT_INGRESS) == "true"
         ]
         if len(found) > 1:
@@ -156,6 +161,8 @@ class ExtendedResourceToleration(Plugin):
     """Pods that ask for extended resources tolerate the taints of nodes that are kept for them. Off by default."""
 
     name = "ExtendedResourceToleration"
+    resources = frozenset({"pods"})
+    looks_at = ()
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         if kind.resource != "pods" or context.subresource:

@@ -13,6 +13,8 @@ from apiserver.storage.types import Record
 _HOLE = secrets.token_hex(16)
 """Stands for the resourceVersion while encoding. Random for each process, so that no client can send it."""
 _HOLE_BYTES = _HOLE.encode()
+_NAME, _UID, _NOW = (secrets.token_hex(16) for _ in range(3))
+"""The same for what tells objects of one outline apart."""
 
 
 def template(obj: Object) -> tuple[bytes, bytes]:
@@ -21,6 +23,26 @@ def template(obj: Object) -> tuple[bytes, bytes]:
     ordered = {"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": metadata}
     ordered |= {key: value for key, value in obj.items() if key not in ordered}
     before, _, after = orjson.dumps(ordered).partition(_HOLE_BYTES)
+    return before, after
+
+
+def outline(obj: Object) -> tuple[bytes, bytes] | None:
+    """A new object's `template` with blanks for its identity: `before` is a format that takes name, uid and now. None
+    where name, uid or creationTimestamp are told elsewhere in the object as well."""
+    metadata = obj["metadata"]
+    now = metadata["creationTimestamp"]
+    blank = {**metadata, "name": _NAME, "uid": _UID, "creationTimestamp": _NOW}
+    if "managedFields" in metadata:
+        blank["managedFields"] = [
+            {**entry, "time": _NOW} if entry.get("time") == now else entry for entry in metadata["managedFields"]
+        ]
+    before, after = template({**obj, "metadata": blank})
+    for text in (metadata["name"], metadata["uid"], now):
+        if text.encode() in before or text.encode() in after:
+            return None
+    before = before.replace(b"%", b"%%")
+    for hole, name in ((_NAME, b"name"), (_UID, b"uid"), (_NOW, b"now")):
+        before = before.replace(hole.encode(), b"%%(%b)b" % name)
     return before, after
 
 

@@ -25,6 +25,8 @@ class Priority(Plugin):
     """spec.priorityClassName -> spec.priority and preemptionPolicy; one class at most is the default."""
 
     name = "Priority"
+    resources = frozenset({"pods", CLASSES})
+    looks_at = (CLASSES,)
 
     async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         if kind.resource != CLASSES or not obj.get("globalDefault"):
@@ -81,6 +83,8 @@ class DefaultTolerationSeconds(Plugin):
     """Pods outlive a node's trouble for five minutes."""
 
     name = "DefaultTolerationSeconds"
+    resources = frozenset({"pods"})
+    looks_at = ()
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         if not _is_pod(kind, context) or (old is not None and context.subresource):
@@ -103,6 +107,8 @@ class TaintNodesByCondition(Plugin):
     """A new node takes no pods until it says that it is ready."""
 
     name = "TaintNodesByCondition"
+    resources = frozenset({"nodes"})
+    looks_at = ()
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         if kind.resource != "nodes" or old is not None:
@@ -122,6 +128,7 @@ class ServiceAccount(Plugin):
     it needs the controller that makes the accounts."""
 
     name = "ServiceAccount"
+    resources = frozenset({"pods"})
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         if kind.resource != "pods" or old is not None:

@@ -32,6 +32,8 @@ class PodSecurity(Plugin):
     """Pod Security Standards by namespace label (KEP-2579)."""
 
     name = "PodSecurity"
+    resources = frozenset({"pods", "namespaces", *TEMPLATES})
+    looks_at = ("namespaces",)
 
     async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         if kind.resource == "pods" and context.subresource in ("", "ephemeralcontainers", "resize"):

@@ -56,8 +56,8 @@ class Protocol(ReaderWatch, HttpToolsProtocol):
     cycle: Cycle
     flow: Flow
 
-    def __init__(self, **parts: Any) -> None:
-        super().__init__(**parts)
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
         self._head, self._head_size, self._rest_size = b"", 0, 0
         self._in_head, self._upgrades = True, False
         self._deadline: asyncio.TimerHandle | None = None

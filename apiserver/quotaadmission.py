@@ -25,6 +25,8 @@ class LimitRanger(Plugin):
     """Defaults and bounds of containers, pods and claims."""
 
     name = "LimitRanger"
+    resources = frozenset({"pods", "persistentvolumeclaims"})
+    looks_at = ("limitranges",)
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         if kind.resource != "pods" or old is not None:
@@ -155,6 +157,7 @@ class ResourceQuota(Plugin):
     object. Use is counted from the objects that are there: no controller has to run for the bound to hold."""
 
     name = "ResourceQuota"
+    looks_at = ("resourcequotas",)  # one that bounds the object adds a companion, so that nothing is recalled
     _usage: QuotaUsage | None = None
 
     async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:

@@ -22,6 +22,7 @@ from apiserver.discovery import Discovery
 from apiserver.exchange import Exchange, new_audit_id
 from apiserver.flowcontrol import FlowControl, TooManyRequests
 from apiserver.handlers.contention import Turns
+from apiserver.handlers.precedents import Precedents
 from apiserver.handlers.respond import GZIP_FROM, compressed, status_response
 from apiserver.kinds import KINDS
 from apiserver.kinds.kind import Kind, Object, User
@@ -35,6 +36,7 @@ from apiserver.sending import send_answer
 from apiserver.storage.store import Store
 from apiserver.storage.types import Unavailable
 from apiserver.tlsextension import client_certificate
+from apiserver.uids import new_uid
 from apiserver.webhookclient import WebhookClient
 from miniplane.apimachinery.status import StatusError
 
@@ -67,6 +69,7 @@ class App:
         self.admission = Admission(options.admission_plugins())
         self.turns = Turns()
         self.agenda = Agenda()
+        self.precedents = Precedents(self)
         self.discovery = Discovery(self.registry.kinds(), self.options.kubernetes_minor)
         self.registry.listeners.append(self._kinds_changed)
         self.webhook_client = WebhookClient(self.cluster)
@@ -104,9 +107,7 @@ class App:
 
     def complete_metadata(self, obj: Object) -> None:
         """uid and creationTimestamp for an object that the server makes itself."""
-        import uuid
-
-        obj["metadata"].setdefault("uid", str(uuid.uuid4()))
+        obj["metadata"].setdefault("uid", new_uid())
         obj["metadata"].setdefault("creationTimestamp", self.now())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -26,6 +26,8 @@ class DefaultStorageClass(Plugin):
     """A claim that names no class gets the default one: of several, the newest."""
 
     name = "DefaultStorageClass"
+    resources = frozenset({"persistentvolumeclaims"})
+    looks_at = (CLASSES,)
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         if kind.resource != "persistentvolumeclaims" or old is not None or _class_of(obj) is not None:
@@ -53,6 +55,8 @@ class StorageObjectInUseProtection(Plugin):
     """Volumes, claims and attribute classes get a finalizer that a controller takes away when nobody uses them."""
 
     name = "StorageObjectInUseProtection"
+    resources = frozenset(PROTECTION)
+    looks_at = ()
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         finalizer = PROTECTION.get(kind.resource)
@@ -67,6 +71,8 @@ class PersistentVolumeClaimResize(Plugin):
     """A claim grows only when it is bound and its class allows it."""
 
     name = "PersistentVolumeClaimResize"
+    resources = frozenset({"persistentvolumeclaims"})
+    looks_at = (CLASSES,)
 
     async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         if kind.resource != "persistentvolumeclaims" or old is None or context.subresource:

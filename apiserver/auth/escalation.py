@@ -22,6 +22,9 @@ class PrivilegeEscalation(Plugin):
     """The rbac storage's policy-based checks; part of authorization, so not switchable."""
 
     name = "PrivilegeEscalation"
+    resources = frozenset(
+        f"{plural}.{GROUP}" for plural in ("roles", "clusterroles", "rolebindings", "clusterrolebindings")
+    )
 
     async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         if kind.group != GROUP or MASTERS in request.user.groups:

@@ -21,6 +21,7 @@ class OnDemand(Plugin):
 
     def __init__(self, name: str, module: str, plural: str) -> None:
         self.name, self._module, self._resource = name, module, f"{plural}.{GROUP}"
+        self.looks_at = (self._resource,)  # while there is none of them; see `_acting`
         self._following: App | None = None
         self._plugin: Plugin | None = None
 
@@ -40,13 +41,19 @@ class OnDemand(Plugin):
             found = getattr(import_module(f"apiserver.dynamicadmission.{self._module}"), self.name)
             self._plugin = found()
 
+    def _acting(self, request: Request, context: Context) -> Plugin | None:
+        """The plugin on its way to a write: what is registered may look at anything."""
+        if request.server.store.count(self._resource):
+            context.unique = True
+        return self._loaded(request)
+
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
-        plugin = self._loaded(request)
+        plugin = self._acting(request, context)
         if plugin is not None:
             await plugin.mutate(request, kind, obj, old, context)
 
     async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
-        plugin = self._loaded(request)
+        plugin = self._acting(request, context)
         if plugin is not None:
             await plugin.validate(request, kind, obj, old, context)
 

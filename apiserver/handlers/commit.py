@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from apiserver import errors
@@ -44,6 +45,14 @@ def deletion_of(kind: Kind, obj: Object, expected: int) -> Write:
     return write
 
 
+async def commit(app: App, writes: Sequence[Write]) -> Record:
+    """Store some writes together: the record of the first. Raises Exists, Stale, ClaimTaken, StatusError."""
+    try:
+        return (await app.store.submit(writes))[0]
+    except Unavailable as error:
+        raise errors.unavailable(str(error)) from None
+
+
 async def submit(
     app: App, kind: Kind, strategy: Strategy, obj: Object, old: Object | None, expected: int, context: Context
 ) -> Record | None:
@@ -62,7 +71,7 @@ async def submit(
             await storable(kind, obj)
             writes = [write_of(kind, obj, expected, strategy.claims(obj)), *companion_writes(app, companions)]
             try:
-                record = (await app.store.submit(writes))[0]
+                record = await commit(app, writes)
                 await showable(kind, [record])
                 return record
             except ClaimTaken:
@@ -71,8 +80,6 @@ async def submit(
                 if error.key == writes[0].key:
                     raise
                 await line.join(error.key)
-            except Unavailable as error:
-                raise errors.unavailable(str(error)) from None
             if pristine is not None:
                 obj.clear()
                 obj.update(copy.deepcopy(pristine))

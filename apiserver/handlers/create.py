@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import uuid
 from typing import TYPE_CHECKING
 
 import orjson
@@ -11,16 +10,15 @@ import orjson
 from apiserver import errors, validation, writeoptions
 from apiserver.body import read_object
 from apiserver.encoding import decode
-from apiserver.handlers.commit import (
-    key_of,
-    submit,
-)
+from apiserver.handlers.commit import commit, key_of, submit
 from apiserver.handlers.ownerreferences import keep_one_of_each
+from apiserver.handlers.precedents import Case, Precedent
 from apiserver.handlers.respond import object_response
 from apiserver.kinds.features import drop_disabled
 from apiserver.kinds.kind import Context, Kind, Object, Strategy
 from apiserver.managers import track
-from apiserver.storage.types import Exists, Record
+from apiserver.storage.types import Exists, Key, Record
+from apiserver.uids import new_uid
 from apiserver.writeoptions import WriteOptions
 
 if TYPE_CHECKING:
@@ -47,21 +45,45 @@ def context_of(request: Request, options: WriteOptions) -> Context:
 
 
 async def create(request: Request) -> Response:
-    """POST to a collection."""
+    """POST to a collection. What came of an earlier create that says the same but for the name is recalled."""
+    precedents = request.server.precedents
+    case = precedents.case(request)
+    precedent = precedents.known(request, case)
+    record = await _create_alike(request, case, precedent) if case is not None and precedent is not None else None
+    if record is not None:
+        return object_response(request, record, 201)
     options = writeoptions.parse(request.info, "CreateOptions")
     obj = await read_object(request, request.kind, options.field_validation)
-    record_or_object = await create_object(request, obj, options)
-    return object_response(request, record_or_object, 201)
+    return object_response(request, await create_object(request, obj, options, case=case), 201)
+
+
+async def _create_alike(request: Request, case: Case, precedent: Precedent) -> Record | None:
+    """Create another object like an earlier one; None where there is more to be said of its name. Raises 409."""
+    app, kind = request.server, request.kind
+    name = case.name
+    for _ in range(1 if name else NAME_ATTEMPTS):
+        name = case.name or generated(precedent.prefix)
+        if not kind.strategy.plain(name):
+            return None
+        key = key_of(kind, request.info.namespace, name)
+        try:
+            return await commit(app, [precedent.write(key, new_uid(), app.now())])
+        except Exists:
+            if case.name:
+                raise _exists(app, kind, key) from None
+    raise errors.generate_name_conflict(kind, name)
 
 
 async def create_object(
-    request: Request, obj: Object, options: WriteOptions, *, default: bool = True
+    request: Request, obj: Object, options: WriteOptions, *, default: bool = True, case: Case | None = None
 ) -> Record | Object:
     """Create a decoded object. Managed fields show what the client and the defaults say, not what admission and the
-    strategy add. Answers the record, or the object itself for a dry run. Raises StatusError."""
+    strategy add. `case`: as what it may be a precedent. Answers the record, or the object itself for a dry run. Raises
+    StatusError."""
     kind, strategy = request.kind, request.kind.strategy
     context = context_of(request, options)
     metadata = obj.setdefault("metadata", {})
+    context.unique = "managedFields" in metadata  # they have times of their own
     place(kind, metadata, context.namespace)
     if default:
         strategy.default(obj)
@@ -81,26 +103,28 @@ async def create_object(
         if version and version != "0":
             raise errors.plain_internal("resourceVersion should not be set on objects to be created")
         await request.server.admission.validate(request, kind, prepared, None, context)
+        if case is not None:
+            request.server.precedents.keep(case, request, prepared, context)
         try:
             return await _store_new(request, strategy, prepared, context)
         except Exists:
             if not generate:
-                raise _exists(request.server, kind, prepared) from None
+                raise _exists(request.server, kind, key_of(kind, context.namespace, metadata["name"])) from None
     raise errors.generate_name_conflict(kind, metadata["name"])
 
 
 async def _store_new(request: Request, strategy: Strategy, obj: Object, context: Context) -> Record | Object:
     app, kind = request.server, request.kind
-    metadata = obj["metadata"]
-    if context.dry_run and app.store.get(key_of(kind, context.namespace, metadata["name"])) is not None:
-        raise Exists(key_of(kind, context.namespace, metadata["name"]))
+    key = key_of(kind, context.namespace, obj["metadata"]["name"])
+    if context.dry_run and app.store.get(key) is not None:
+        raise Exists(key)
     record = await submit(app, kind, strategy, obj, None, 0, context)
     return record if record is not None else obj
 
 
-def _exists(app: App, kind: Kind, obj: Object) -> Exception:
-    error = errors.already_exists(kind, obj["metadata"]["name"])
-    live = app.store.get(key_of(kind, obj["metadata"].get("namespace", ""), obj["metadata"]["name"]))
+def _exists(app: App, kind: Kind, key: Key) -> Exception:
+    error = errors.already_exists(kind, key.name)
+    live = app.store.get(key)
     if live is not None and decode(live)["metadata"].get("deletionTimestamp"):
         error.message = f"object is being deleted: {error.message}"
     return error
@@ -129,7 +153,7 @@ def finish_create(request: Request, strategy: Strategy, obj: Object, context: Co
     kind, metadata = request.kind, obj["metadata"]
     for name in SYSTEM_METADATA:
         metadata.pop(name, None)
-    metadata["uid"] = str(uuid.uuid4())
+    metadata["uid"] = new_uid()
     metadata["creationTimestamp"] = context.now
     if strategy.has_generation:
         metadata["generation"] = 1

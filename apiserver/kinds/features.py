@@ -3,7 +3,8 @@ live object has them already (the real server's DropDisabledFields)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from functools import cache
 
 from apiserver.kinds.kind import Object
 
@@ -25,20 +26,26 @@ def of_pods(path: str) -> Fields:
 def drop_disabled(fields: Fields, obj: Object, old: Object | None) -> None:
     """Take the fields out of `obj` that `old` does not have anywhere."""
     for field in fields:
-        path, _, name = field.rpartition(".")
-        if any(name in parent for parent in _at(old or {}, path.split("."))):
+        *path, (name, _) = _steps(field)
+        stated = [parent for parent in _at(obj, path) if name in parent]
+        if not stated or any(name in parent for parent in _at(old or {}, path)):
             continue
-        for parent in _at(obj, path.split(".")):
-            parent.pop(name, None)
+        for parent in stated:
+            del parent[name]
 
 
-def _at(obj: Object, path: list[str]) -> Iterator[Object]:
+@cache
+def _steps(field: str) -> tuple[tuple[str, bool], ...]:
+    """The names of a path, and whether each is a list's."""
+    return tuple((name.removesuffix("[]"), name.endswith("[]")) for name in field.split("."))
+
+
+def _at(obj: Object, path: Sequence[tuple[str, bool]]) -> list[Object]:
     """Every object at a path."""
-    if not path:
-        yield obj
-        return
-    name, *rest = path
-    value = obj.get(name.removesuffix("[]"))
-    for item in (value or ()) if name.endswith("[]") else (value,):
-        if isinstance(item, dict):
-            yield from _at(item, rest)
+    found = [obj]
+    for name, is_list in path:
+        values = [value for one in found if (value := one.get(name))]
+        if is_list:
+            values = [item for value in values for item in value]
+        found = [value for value in values if isinstance(value, dict)]
+    return found

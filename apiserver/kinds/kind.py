@@ -56,7 +56,8 @@ class Cluster(Protocol):
 class Context:
     """One request, as strategies and admission see it. `warnings` are sent as Warning headers; `companions` are
     admission's part of the transaction: asked on each attempt to commit, they answer as `Strategy.companions` does (and
-    "update" for an object that is there) or raise StatusError."""
+    "update" for an object that is there) or raise StatusError. Whoever makes something of a create that another one of
+    the same words might not get says so by `unique`."""
 
     cluster: Cluster
     user: User
@@ -67,6 +68,7 @@ class Context:
     options: Mapping[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     companions: list[Callable[[], list[tuple[str, Object]]]] = field(default_factory=list)
+    unique: bool = False
 
 
 class Strategy:
@@ -116,6 +118,16 @@ class Strategy:
         from apiserver import validation
 
         return validation.dns1123_subdomain(name, prefix=prefix)
+
+    def alike(self, obj: Object) -> bool:
+        """Whether all creates that say the same as that of `obj`, a finished object, but for a name that is `plain`
+        get the same but for name, uid and the time of day. Nothing is allocated for them and they have no claims and
+        companions. What came of one is then recalled for the next (handlers/precedents.py)."""
+        return False
+
+    def plain(self, name: str) -> bool:
+        """Whether nothing is to be said of a name, not even a warning."""
+        return not self.validate_name(name)
 
     def prepare_for_update(self, obj: Object, old: Object, context: Context) -> None:
         """Put back what an update through the main resource may not change (status)."""
@@ -266,20 +278,16 @@ class Kind:
     schema: Type | None = None  # custom resources; built-ins find theirs in `apiserver.schema`
     custom: bool = False
     handler: str = ""  # its verbs are served by calls of this name ("review:create") rather than from storage
+    api_version: str = field(init=False)
+    stored_group: str = field(init=False)  # the group it is stored in, and that its faults are told under
+    resource: str = field(init=False)  # `plural.group`: the storage name, shared by every version
 
-    @property
-    def api_version(self) -> str:
-        return f"{self.group}/{self.version}" if self.group else self.version
-
-    @property
-    def stored_group(self) -> str:
-        """The group it is stored in, and that its faults are told under."""
-        return self.stored_as[0] if self.stored_as else self.group
-
-    @property
-    def resource(self) -> str:
-        """`plural.group`: the storage name, shared by every version."""
-        return f"{self.plural}.{self.stored_group}" if self.stored_group else self.plural
+    def __post_init__(self) -> None:
+        stored_group = self.stored_as[0] if self.stored_as else self.group
+        set_field = object.__setattr__  # once: they are asked for many times in every request
+        set_field(self, "api_version", f"{self.group}/{self.version}" if self.group else self.version)
+        set_field(self, "stored_group", stored_group)
+        set_field(self, "resource", f"{self.plural}.{stored_group}" if stored_group else self.plural)
 
     @property
     def qualified(self) -> str:

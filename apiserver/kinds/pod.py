@@ -14,6 +14,7 @@ from apiserver.kinds.pod_validation import validate_pod_template
 from apiserver.kinds.pods import creation, spec, status, update
 from apiserver.kinds.pods.qos import qos_class
 from apiserver.kinds.pods.warnings import pod_warnings
+from apiserver.validation import dns1123_label
 
 __all__ = ["KINDS", "default_pod_spec", "qos_class", "validate_pod_template"]
 
@@ -53,6 +54,12 @@ class PodStrategy(Strategy):
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         return spec.new_pod(obj)
+
+    def alike(self, obj: Object) -> bool:
+        return not spec.named_after_pod(obj["spec"])
+
+    def plain(self, name: str) -> bool:
+        return not dns1123_label(name)  # any other name that is valid is warned of
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
         return update.validate_update(obj, old)

@@ -73,9 +73,13 @@ def _tokens_without_account(volumes: Any) -> list[FieldError]:
 
 def pod_spec(spec: Object, path: str, *, is_pod: bool, name: str = "") -> list[FieldError]:
     """A pod spec; `name` is the pod's where it has one."""
-    named = any(volume.get("ephemeral") is not None for volume in spec.get("volumes") or ())
-    pod_name = name if named else ""  # otherwise pods of one template differ in it alone
+    pod_name = name if named_after_pod(spec) else ""  # otherwise pods of one template differ in it alone
     return list(_judged.of(lambda: tuple(_faults(spec, path, is_pod, pod_name)), spec, path, is_pod, pod_name))
+
+
+def named_after_pod(spec: Object) -> bool:
+    """Whether there are volumes whose claims have the pod's name in theirs."""
+    return any(volume.get("ephemeral") is not None for volume in spec.get("volumes") or ())
 
 
 def _faults(spec: Object, path: str, is_pod: bool, name: str) -> list[FieldError]:
