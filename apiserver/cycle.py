@@ -15,7 +15,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from apiserver.feed import FEED, Feed
-from apiserver.request import Message
+from apiserver.request import WHOLE, Message
 
 Headers = Iterable[tuple[bytes, bytes]]
 _CONTROL = bytes({*range(32), 127} - {*b"\t"})
@@ -161,18 +161,21 @@ class Cycle(RequestResponseCycle):
         """
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
-        if message["type"] == FEED:
+        kind = message["type"]
+        if kind == FEED:
             self._follow(message["feed"])
             return
         if self.disconnected:
             return
         if not self.response_started:
-            if message["type"] != "http.response.start":
-                raise RuntimeError(f"an answer began with {message['type']}")
+            if kind not in ("http.response.start", WHOLE):
+                raise RuntimeError(f"an answer began with {kind}")
             self.response_started, self.waiting_for_100_continue = True, False
             self._head = self._head_of(message["status"], message.get("headers", ()))
-        elif self.response_complete or message["type"] != "http.response.body":
-            raise RuntimeError(f"{message['type']} in the place of a body's part")
+            if kind == WHOLE:
+                self._send_part(message["body"], False)
+        elif self.response_complete or kind != "http.response.body":
+            raise RuntimeError(f"{kind} in the place of a body's part")
         else:
             self._send_part(message.get("body", b""), message.get("more_body", False))
 

@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from apiserver import errors, requestinfo
 from apiserver.cycle import Cycle, Flow
 from apiserver.feed import FEED
+from apiserver.request import WHOLE
 from apiserver.tlsextension import tls_extension
 from apiserver.transport import ReaderWatch
 
@@ -37,7 +38,7 @@ LINGER_SECONDS = 0.5
 """Between an answer and the end of a connection whose request we do not read (net/http's rstAvoidanceDelay)."""
 
 
-_EXTENSIONS: dict[str, dict[object, object]] = {FEED: {}}
+_EXTENSIONS: dict[str, dict[object, object]] = {FEED: {}, WHOLE: {}}
 
 
 class Protocol(ReaderWatch, HttpToolsProtocol):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import parse_qs, unquote
 
 VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get"}
 NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
 """Below /namespaces/NAME these are subresources of the namespace, anything else a resource inside it."""
+RECALLED, LARGEST = 2048, 512
+"""How many requests are recalled, and how long path and query of those may be: clients ask for the same things."""
 
 
 def is_true(text: str) -> bool:
@@ -15,10 +19,11 @@ def is_true(text: str) -> bool:
     return text.lower() not in ("0", "false")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, frozen=True)
 class RequestInfo:
-    """verb: get, list, watch, create, update, patch, delete, deletecollection; the lower-case method for non-resources.
+    """What is asked; equal requests share one.
 
+    verb: get, list, watch, create, update, patch, delete, deletecollection; the lower-case method for non-resources.
     query: decoded parameters, every value in order.
     """
 
@@ -33,7 +38,7 @@ class RequestInfo:
     name: str = ""
     subresource: str = ""
     parts: tuple[str, ...] = ()
-    query: dict[str, list[str]] = field(default_factory=dict)
+    query: Mapping[str, list[str]] = field(default_factory=dict)
 
     def param(self, name: str) -> str:
         """The first value of a query parameter, "" where there is none."""
@@ -48,6 +53,12 @@ class RequestInfo:
 
 def parse(method: str, raw_path: str, query_string: str) -> RequestInfo:
     """Split a request line. `raw_path` is still percent-encoded; a slash that was encoded separates like any other."""
+    if len(raw_path) + len(query_string) > LARGEST:
+        return _parsed(method, raw_path, query_string)
+    return _recalled(method, raw_path, query_string)
+
+
+def _parsed(method: str, raw_path: str, query_string: str) -> RequestInfo:
     query = parse_qs(query_string, keep_blank_values=True) if query_string else {}
     path = unquote(raw_path) if "%" in raw_path else raw_path
     parts = path.strip("/").split("/")
@@ -57,32 +68,32 @@ def parse(method: str, raw_path: str, query_string: str) -> RequestInfo:
         group, version, rest = parts[1], parts[2], parts[3:]
     else:
         return RequestInfo(method, path, method.lower(), query=query)
-    info = RequestInfo(method, path, VERBS.get(method) or method.lower(), True, group, version, query=query)
+    verb = VERBS.get(method) or method.lower()
     if rest[0] in ("watch", "proxy") and len(rest) > 1:
-        info.verb = rest[0]
-        rest = rest[1:]
-    _place(info, rest)
-    if not info.name:
-        info.verb = _collection_verb(info)
-    return info
+        verb, *rest = rest
+    namespace, rest = _namespace(rest)
+    resource, name, subresource = (*rest, "", "")[:3]
+    if resource == "namespaces" and name:
+        namespace = name
+    if not name:
+        verb = _collection_verb(verb, query)
+    return RequestInfo(
+        method, path, verb, True, group, version, namespace, resource, name, subresource, tuple(rest), query
+    )
 
 
-def _place(info: RequestInfo, rest: list[str]) -> None:
-    if rest[0] == "namespaces" and len(rest) > 1:
-        info.namespace = rest[1]
-        if len(rest) > 2 and rest[2] not in NAMESPACE_SUBRESOURCES:
-            rest = rest[2:]
-    info.parts = tuple(rest)
-    info.resource = rest[0]
-    if len(rest) > 1:
-        info.name = rest[1]
-    if len(rest) > 2:
-        info.subresource = rest[2]
-    if info.resource == "namespaces" and info.name:
-        info.namespace = info.name
+_recalled = lru_cache(maxsize=RECALLED)(_parsed)
 
 
-def _collection_verb(info: RequestInfo) -> str:
-    if info.verb == "get":
-        return "watch" if info.flag("watch") else "list"
-    return "deletecollection" if info.verb == "delete" else info.verb
+def _namespace(rest: list[str]) -> tuple[str, list[str]]:
+    """The namespace of a path, and what it names in there."""
+    if rest[0] != "namespaces" or len(rest) < 2:
+        return "", rest
+    inside = len(rest) > 2 and rest[2] not in NAMESPACE_SUBRESOURCES
+    return rest[1], rest[2:] if inside else rest
+
+
+def _collection_verb(verb: str, query: Mapping[str, list[str]]) -> str:
+    if verb == "get":
+        return "watch" if "watch" in query and is_true(query["watch"][0]) else "list"
+    return "deletecollection" if verb == "delete" else verb

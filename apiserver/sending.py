@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import lru_cache
 
 from apiserver.exchange import Exchange
 from apiserver.feed import FEED, Feed, parts
-from apiserver.request import Receive, Response, Send
+from apiserver.request import WHOLE, Receive, Response, Send
 
 BUFFERED = 64 * 1024
 """Bytes of an answer that a connection buffers without waiting for its client (asyncio's default)."""
@@ -16,14 +17,9 @@ SLICE = 256 * 1024
 
 
 async def send_answer(answer: Response, exchange: Exchange, receive: Receive, send: Send) -> None:
-    head_only = exchange.scope["method"] == "HEAD"
-    headers = [
-        (b"audit-id", exchange.audit_id),
-        (b"content-type", answer.content_type.encode()),
-        (b"cache-control", b"no-cache, private"),
-        *answer.headers,
-    ]
-    headers += [(b"warning", _warning(text)) for text in dict.fromkeys(exchange.warnings)]
+    headers = [(b"audit-id", exchange.audit_id), *_always(answer.content_type), *answer.headers]
+    if exchange.warnings:
+        headers += [(b"warning", _warning(text)) for text in dict.fromkeys(exchange.warnings)]
     if answer.stream is not None or answer.feed is not None:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         # the headers leave before the first event: clients wait for them (client-node)
@@ -37,16 +33,26 @@ async def send_answer(answer: Response, exchange: Exchange, receive: Receive, se
             await _stream(parts(answer.feed), receive, send)
         return
     body = answer.body
-    headers.append((b"content-length", str(len(body)).encode()))
+    headers.append((b"content-length", b"%d" % len(body)))
+    small = len(body) <= BUFFERED or exchange.scope["method"] == "HEAD"
+    if small and WHOLE in exchange.scope.get("extensions", ()):
+        await send({"type": WHOLE, "status": answer.status, "headers": headers, "body": body})
+        return
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    if head_only or len(body) <= BUFFERED:
-        await send({"type": "http.response.body", "body": b"" if head_only else body})
+    if small:
+        await send({"type": "http.response.body", "body": body})
         return
     view = memoryview(body)
     for start in range(0, len(body), SLICE):
         await send({"type": "http.response.body", "body": view[start : start + SLICE], "more_body": True})
     # the end waits until the client has read the rest: until then the answer takes a seat
     await send({"type": "http.response.body", "body": b""})
+
+
+@lru_cache(maxsize=64)
+def _always(content_type: str) -> tuple[tuple[bytes, bytes], ...]:
+    """What every answer of a kind says of itself."""
+    return (b"content-type", content_type.encode()), (b"cache-control", b"no-cache, private")
 
 
 async def _hand_over(feed: Feed, send: Send) -> None:

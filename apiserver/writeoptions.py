@@ -119,7 +119,7 @@ def _from_query(info: RequestInfo) -> dict[str, Any]:
     if "orphanDependents" in info.query:
         raw["orphanDependents"] = info.flag("orphanDependents")
     if "dryRun" in info.query:
-        raw["dryRun"] = info.query["dryRun"]
+        raw["dryRun"] = list(info.query["dryRun"])
     return raw
 
 

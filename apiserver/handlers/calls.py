@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -33,7 +34,7 @@ async def bind(request: Request) -> Response:
     assert pods is not None
     request.kind = pods
     name = request.info.name or metadata.get("name", "")
-    request.info.name, request.info.subresource = name, "binding"
+    request.info = replace(request.info, name=name, subresource="binding")
     request.subresource = Subresource("binding", ("create",), strategy=AssignStrategy())
     options.applied = True  # a node is nobody's field
     await request.server.admission.call(request, BINDING, binding, context_of(request, options))

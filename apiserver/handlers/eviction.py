@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -82,9 +83,9 @@ def _selects(selector: Object | None, labels: dict[str, str]) -> bool:
 
 async def _mark(request: Request, options: WriteOptions) -> None:
     """A status write of its own, so that whoever watches the pod learns why it goes."""
-    called, subresource = request.info.subresource, request.subresource
-    request.info.subresource, request.subresource = "status", None
+    called, subresource = request.info, request.subresource
+    request.info, request.subresource = replace(called, subresource="status"), None
     try:
         await modify(request, options, lambda pod: eviction.mark(pod, request.server.now()))
     finally:
-        request.info.subresource, request.subresource = called, subresource
+        request.info, request.subresource = called, subresource

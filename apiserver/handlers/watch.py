@@ -99,7 +99,7 @@ async def watch(request: Request) -> Response:
     """GET with watch=true: an endless answer. Raises 400, 406, 422, 500 before it begins."""
     kind, info = request.kind, request.info
     if info.name and info.parts and len(info.parts) > 1:
-        info.query["fieldSelector"] = [f"metadata.name={info.name}"]
+        info = replace(info, query={**info.query, "fieldSelector": [f"metadata.name={info.name}"]})
     options = listoptions.parse(info, kind, watch=True)
     since = _since(options)
     view = View(kind, options.labels, options.fields, request.output, include(request))

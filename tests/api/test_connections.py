@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 
 from apiserver.cycle import News
 from apiserver.protocol import HEAD_SECONDS, Protocol
+from apiserver.request import WHOLE
 
 IDLE = 300
 GET = b"GET /a%20b?c=d HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -144,12 +145,26 @@ SMALL = (start((b"content-length", b"2")), part(b"{}"))
 HEAD = b"HTTP/1.1 200 OK\r\ndate: today\r\ncontent-length: 2\r\n\r\n"
 
 
-def test_an_answer_is_one_write() -> None:
-    assert Connection(answering(*SMALL)).say(GET) == [HEAD + b"{}"]
+WHOLE_SMALL = ({**SMALL[0], "type": WHOLE, "body": b"{}"},)
 
 
-def test_an_answer_to_head_is_its_head() -> None:
-    assert Connection(answering(*SMALL)).say(GET.replace(b"GET", b"HEAD")) == [HEAD]
+@pytest.mark.parametrize("messages", [SMALL, WHOLE_SMALL], ids=["parts", "whole"])
+def test_an_answer_is_one_write(messages: tuple[dict[str, Any], ...]) -> None:
+    connection = Connection(answering(*messages))
+    assert connection.say(GET) == [HEAD + b"{}"]
+    assert connection.say(GET) == [HEAD + b"{}"]  # the connection is kept
+
+
+@pytest.mark.parametrize("messages", [SMALL, WHOLE_SMALL], ids=["parts", "whole"])
+def test_an_answer_to_head_is_its_head(messages: tuple[dict[str, Any], ...]) -> None:
+    assert Connection(answering(*messages)).say(GET.replace(b"GET", b"HEAD")) == [HEAD]
+
+
+@pytest.mark.parametrize("body", [b"", b"{}{}"], ids=["shorter", "longer"])
+def test_a_whole_answer_is_as_long_as_it_says(body: bytes) -> None:
+    connection = Connection(answering({**WHOLE_SMALL[0], "body": body}))
+    assert connection.say(GET) == ([HEAD] if not body else [])
+    assert connection.transport.closed
 
 
 def test_a_stream_begins_with_its_head_and_ends_with_an_empty_chunk() -> None:
