@@ -23,6 +23,7 @@ from apiserver.handlers.respond import compressed, status_response
 from apiserver.kinds import KINDS
 from apiserver.kinds.kind import Kind, Object, User
 from apiserver.metrics import READ_ONLY, RequestMetrics, labels_of
+from apiserver.recent import Recent
 from apiserver.registry import Registry
 from apiserver.repair import Repair
 from apiserver.request import ClientGone, Message, Receive, Request, Response, Send
@@ -63,6 +64,7 @@ class App:
         self.authorizer = Authorizer(self)
         self.admission = Admission(options.admission_plugins())
         self.turns = Turns()
+        self.recent = Recent()
         self.discovery = Discovery(self.registry.kinds(), self.options.kubernetes_minor)
         self.registry.listeners.append(self._kinds_changed)
         self.webhook_client = WebhookClient(self.cluster)

@@ -117,7 +117,7 @@ async def modify(request: Request, options: WriteOptions, change: Update) -> Rec
             if live is None:
                 raise errors.not_found(kind, request.info.name)
             await showable(kind, [live])
-            old = object_as_version(kind, live)
+            old = app.recent.object_of(kind, live)
             new = change(object_as_version(kind, live) if kind.custom else old)
             try:
                 return await _commit_update(request, options, live, old, new)
@@ -147,7 +147,11 @@ async def _commit_update(
     if may_go(kind.strategy, new):
         return await _last_finalizer_gone(request, live, old, new, context)
     record = await submit(request.server, kind, kind.strategy, new, old, live.revision, context)
-    return record if record is not None else new
+    if record is None:
+        return new
+    if strategy.defaulted is not None and kind.convert is None:
+        request.server.recent.keep(record, new)
+    return record
 
 
 def _owned(strategy: Strategy, new: Object, old: Object, *, status_write: bool) -> Object:
