@@ -27,6 +27,7 @@ from apiserver.handlers.respond import GZIP_FROM, compressed, status_response
 from apiserver.kinds import KINDS
 from apiserver.kinds.kind import Kind, Object, User
 from apiserver.metrics import READ_ONLY, RequestMetrics, labels_of
+from apiserver.recent import Recent
 from apiserver.registry import Registry
 from apiserver.repair import Repair
 from apiserver.request import ClientGone, Message, Receive, Request, Response, Send
@@ -70,6 +71,7 @@ class App:
         self.turns = Turns()
         self.agenda = Agenda()
         self.precedents = Precedents(self)
+        self.recent = Recent()
         self.discovery = Discovery(self.registry.kinds(), self.options.kubernetes_minor)
         self.registry.listeners.append(self._kinds_changed)
         self.webhook_client = WebhookClient(self.cluster)

@@ -50,6 +50,8 @@ async def bind(request: Request) -> Response:
 class AssignStrategy(Strategy):
     """Giving a pod its node is no update of the pod by a user: nothing is validated or counted."""
 
+    defaulted = ()
+
     def prepare_for_update(self, obj: Object, old: Object, context: Context) -> None:
         """The pod is as `assign` made it."""
 
@@ -69,7 +71,7 @@ def _binding_faults(target: Object) -> list[FieldError]:
 
 
 def assign(request: Request, pod: Object, binding: Object) -> Object:
-    """The pod on its node. Raises 409 where it has one or is being deleted."""
+    """A pod like `pod`, on its node. Raises 409 where it has one or is being deleted."""
     metadata, spec = pod["metadata"], pod["spec"]
     name, node = metadata["name"], binding["target"]["name"]
     uid = (binding.get("metadata") or {}).get("uid")
@@ -84,21 +86,21 @@ def assign(request: Request, pod: Object, binding: Object) -> Object:
         raise errors.conflict(kind, name, f'pod {name} is already assigned to node "{spec["nodeName"]}"')
     if spec.get("schedulingGates"):
         raise errors.conflict(kind, name, f"pod {name} has non-empty .spec.schedulingGates")
-    spec["nodeName"] = node
+    metadata = dict(metadata)
     annotations = (binding.get("metadata") or {}).get("annotations")
     if annotations:
-        metadata.setdefault("annotations", {}).update(annotations)
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), **annotations}
     labels = (binding.get("metadata") or {}).get("labels")
     if labels:
         metadata["labels"] = {**labels, **(metadata.get("labels") or {})}
-    _scheduled(pod.setdefault("status", {}), request.server.now())
-    return pod
+    status = _scheduled(pod.get("status") or {}, request.server.now())
+    return {**pod, "metadata": metadata, "spec": {**spec, "nodeName": node}, "status": status}
 
 
-def _scheduled(status: Object, now: str) -> None:
+def _scheduled(status: Object, now: str) -> Object:
     conditions = [c for c in status.get("conditions") or () if c.get("type") != "PodScheduled"]
     conditions.append({"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": now})
-    status["conditions"] = conditions
+    return {**status, "conditions": conditions}
 
 
 async def log(request: Request) -> Response:

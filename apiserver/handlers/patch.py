@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
@@ -17,11 +17,11 @@ from apiserver.managers import apply as apply_managed
 from apiserver.patch.configuration import read_configuration
 from apiserver.patch.gotext import plain
 from apiserver.patch.json_patch import apply_json, patch_faults
-from apiserver.patch.merge_patch import apply_merge
-from apiserver.patch.strategic import apply_strategic
+from apiserver.patch.merge_patch import merged_with, read_merge
+from apiserver.patch.strategic import merge_strategic, read_strategic
 from apiserver.patch.unstructured import restore_fault
 from apiserver.request import Response
-from apiserver.schema.decode import decode_changed
+from apiserver.schema.decode import decode_changed, decode_differing
 from apiserver.schema.scalars import DecodeError
 from apiserver.schema.strict import duplicate_fields, unknown_fields, yaml_duplicates
 from miniplane.apimachinery.status import StatusError
@@ -65,26 +65,39 @@ def patched(request: Request, media: str, data: bytes, live: Object, options: Wr
     """The live object with the patch applied, decoded and checked. Raises 400, 409, 422."""
     kind = request.kind
     schema = request.server.registry.type_of(kind)
+    document: Object | None = None
     if media == JSON_PATCH:
         new = apply_json(live, data, strict=options.field_validation != "Ignore")
     elif media == MERGE_PATCH:
-        new = apply_merge(live, data)
+        document = read_merge(data)
+        new = merged_with(live, document)
     elif schema is not None:
-        new = apply_strategic(live, data, schema)
+        document = read_strategic(data)
+        new = merge_strategic(live, document, schema)
     else:
         raise errors.unsupported_patch_type(CUSTOM_TYPES)
-    return checked(request, new, live, options, data, media)
+    return _checked(request, new, live, options, _Patch(media, data, document), schema)
 
 
-def checked(request: Request, new: Object, live: Object, options: WriteOptions, data: bytes, media: str) -> Object:
+class _Patch(NamedTuple):
+    """A patch as it was sent; `document` is what `data` says, where that is an object."""
+
+    media: str
+    data: bytes
+    document: Object | None
+
+
+def _checked(
+    request: Request, new: Object, live: Object, options: WriteOptions, sent: _Patch, schema: Type | None
+) -> Object:
     """What a patch made, as an object of the kind: types, unknown fields, identity. Raises 400, 409, 422."""
-    schema = request.server.registry.type_of(request.kind)
+    media, data, document = sent
     why = _unfit(request, new)
     if why:
         raise _invalid_patch(new, data, media, why)
-    typed, whole = _decoded(new, live, schema, data, media)  # a wrong type is reported before an unknown field
+    typed, whole = _decoded(request, new, live, schema, data, media)  # a wrong type is reported before an unknown field
     if options.field_validation != "Ignore":
-        faults = patch_faults(data) if media == JSON_PATCH else duplicate_fields(data)
+        faults = patch_faults(data) if media == JSON_PATCH else duplicate_fields(data, parsed=document)
         if schema is not None and not whole:
             faults += unknown_fields(new, schema, by_name=True)
         if faults and options.field_validation == "Strict":
@@ -94,12 +107,16 @@ def checked(request: Request, new: Object, live: Object, options: WriteOptions, 
     return typed
 
 
-def _decoded(new: Object, live: Object, schema: Type | None, data: bytes, media: str) -> tuple[Object, bool]:
+def _decoded(
+    request: Request, new: Object, live: Object, schema: Type | None, data: bytes, media: str
+) -> tuple[Object, bool]:
     """The patched document as the kind's type. Strategic patches have words of their own for what does not fit; they
     are looked for only where something does not. Raises 422."""
     if schema is None:
         return new, True
     try:
+        if request.kind.strategy.defaulted is not None:
+            return decode_differing(new, schema, live, "status")
         return decode_changed(new, schema, live)
     except DecodeError as error:
         why = restore_fault(new, schema) if media == STRATEGIC_PATCH else ""

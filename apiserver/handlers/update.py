@@ -10,6 +10,7 @@ import orjson
 from apiserver import errors, validation, writeoptions
 from apiserver.body import read_object
 from apiserver.encoding import object_as_version
+from apiserver.field import FieldError
 from apiserver.handlers.commit import (
     check_preconditions,
     deletion_of,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from apiserver.request import Request, Response
 
 _JUDGED = frozenset({"uid", "deletionTimestamp", "deletionGracePeriodSeconds"})
+_CONTAINERS = (dict, list)
 UPDATE_ATTEMPTS = 64
 
 Update = Callable[[Object], Object]
@@ -51,9 +53,7 @@ async def update(request: Request) -> Response:
         return await _create_on_update(request, obj, options)
     if live is not None:
         unparsable_version(metadata.get("resourceVersion", ""))
-    result = await modify(
-        request, options, lambda current: _replacement(kind, strategy, obj, current), conditional=True
-    )
+    result = await modify(request, options, lambda current: _replacement(kind, strategy, obj, current))
     return object_response(request, result, 200)
 
 
@@ -86,7 +86,8 @@ def check_name(request: Request, obj: Object) -> None:
 
 
 def _replacement(kind: Kind, strategy: Strategy, obj: Object, live: Object) -> Object:
-    """A PUT's object against the live one: preconditions, then a copy to work on."""
+    """A PUT's object against the live one: preconditions, then a copy to work on, where it may have to be tried again
+    (with a version of its own it is in conflict with whoever was faster)."""
     metadata = obj["metadata"]
     version = metadata.get("resourceVersion", "")
     uid = metadata.get("uid")
@@ -95,18 +96,18 @@ def _replacement(kind: Kind, strategy: Strategy, obj: Object, live: Object) -> O
     if version in ("", "0"):
         if not strategy.unconditional_update:
             raise must_be_specified(kind, metadata["name"])
-    elif version != live["metadata"]["resourceVersion"]:
+        copied: Object = orjson.loads(orjson.dumps(obj))
+        return copied
+    if version != live["metadata"]["resourceVersion"]:
         raise errors.conflict(kind, metadata["name"], errors.MODIFIED)
-    copied: Object = orjson.loads(orjson.dumps(obj))
-    return copied
+    return {**obj, "metadata": dict(metadata)}
 
 
-async def modify(
-    request: Request, options: WriteOptions, change: Update, *, conditional: bool = False
-) -> Record | Object:
+async def modify(request: Request, options: WriteOptions, change: Update) -> Record | Object:
     """Read, change, check and commit an existing object, again when another writer was faster. Raises StatusError.
 
-    `change` gets a copy of the live object in the request's version.
+    `change` gets the live object in the request's version, leaves it alone and answers a new one, which may be made of
+    parts of it.
     """
     app, kind = request.server, request.kind
     key = key_of(kind, request.info.namespace, request.info.name)
@@ -116,8 +117,8 @@ async def modify(
             if live is None:
                 raise errors.not_found(kind, request.info.name)
             await showable(kind, [live])
-            old = object_as_version(kind, live)
-            new = change(object_as_version(kind, live))
+            old = app.recent.object_of(kind, live)
+            new = change(object_as_version(kind, live) if kind.custom else old)
             try:
                 return await _commit_update(request, options, live, old, new)
             except Stale:
@@ -131,7 +132,7 @@ async def _commit_update(
     kind = request.kind
     context = context_of(request, options)
     strategy = strategy_of(request)
-    strategy.default(new)
+    new = _owned(strategy, new, old, status_write=context.subresource == "status")
     carry_metadata(new, old)
     drop_empty(new["metadata"])
     if request.info.verb == "update":
@@ -146,7 +147,28 @@ async def _commit_update(
     if may_go(kind.strategy, new):
         return await _last_finalizer_gone(request, live, old, new, context)
     record = await submit(request.server, kind, kind.strategy, new, old, live.revision, context)
-    return record if record is not None else new
+    if record is None:
+        return new
+    if strategy.defaulted is not None and kind.convert is None:
+        request.server.recent.keep(record, new)
+    return record
+
+
+def _owned(strategy: Strategy, new: Object, old: Object, *, status_write: bool) -> Object:
+    """The new object with its defaults, changeable without a trace in the live one (`Strategy.defaulted`)."""
+    shared = [name for name, value in new.items() if value is old.get(name) and isinstance(value, _CONTAINERS)]
+    if strategy.defaulted is None:
+        new = {**new, **{name: orjson.loads(orjson.dumps(new[name])) for name in shared}}
+        strategy.default(new)
+        return new
+    if status_write:  # which puts these fields back whatever is in them
+        fields = [name for name in strategy.defaulted if name not in shared and isinstance(new.get(name), _CONTAINERS)]
+        same = [name for name in fields if new[name] == old.get(name)]
+        shared += same
+        new = {**new, **{name: old[name] for name in same}}
+    if any(name not in shared for name in strategy.defaulted):
+        strategy.default(new)
+    return {**new, **{name: new[name].copy() for name in shared}}
 
 
 def strategy_of(request: Request) -> Strategy:
@@ -183,8 +205,10 @@ def finish_update(request: Request, strategy: Strategy, new: Object, old: Object
         strategy.prepare_for_update(new, old, context)
     if strategy.has_generation and not status_write and metadata.get("generation") == old["metadata"].get("generation"):
         bump_generation(new, old)
-    again = 0 if status_write else strategy.metadata_again
-    faults = validation.changed_meta(metadata, old["metadata"], kind.namespaced, strategy.validate_name, again)
+    faults: list[FieldError] = []
+    if not _same_but_managed(metadata, old["metadata"]):
+        again = 0 if status_write else strategy.metadata_again
+        faults += validation.changed_meta(metadata, old["metadata"], kind.namespaced, strategy.validate_name, again)
     if status_write:
         faults += strategy.validate_status_update(new, old, context)
     else:
@@ -203,13 +227,15 @@ def bump_generation(new: Object, old: Object) -> None:
 
 def unchanged(new: Object, old: Object) -> bool:
     """Whether a write would change nothing; the times of managed fields alone do not count."""
-    if new == old:
-        return True
-    return _without_managed(new) == _without_managed(old) and _managers(new) == _managers(old)
+    metadata, before = new["metadata"], old["metadata"]
+    if {**new, "metadata": None} != {**old, "metadata": None} or not _same_but_managed(metadata, before):
+        return False
+    return metadata == before or _managers(new) == _managers(old)
 
 
-def _without_managed(obj: Object) -> Object:
-    return {**obj, "metadata": {k: v for k, v in obj["metadata"].items() if k != "managedFields"}}
+def _same_but_managed(metadata: Object, before: Object) -> bool:
+    """Whether nothing but managedFields differs."""
+    return {**metadata, "managedFields": None} == {**before, "managedFields": None}
 
 
 def _managers(obj: Object) -> list[Object]:

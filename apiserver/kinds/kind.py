@@ -71,6 +71,9 @@ class Context:
     unique: bool = False
 
 
+_OF_STATUS_WRITES = frozenset({"status", "metadata", "apiVersion", "kind"})
+
+
 class Strategy:
     """The rules of a kind. Called in this order (rest.BeforeCreate / BeforeUpdate of the real server):
 
@@ -89,6 +92,10 @@ class Strategy:
     """DELETE answers the deleted object rather than a Status."""
     disabled_fields: tuple[str, ...] = ()
     """Fields of features that are off by default (kinds/features.py)."""
+    defaulted: tuple[str, ...] | None = None
+    """The fields that `default` looks at; None: any. Where they are told, `default` is not called for an update that
+    leaves them as they are, and what an update leaves alone is shared with the live object: nothing may then be changed
+    in place below the first level of `spec`, `status` and `metadata`."""
     has_generation = False
     """metadata.generation is 1 on creation and grows when anything but metadata and status changes; where False the
     server leaves alone what clients write there."""
@@ -142,12 +149,11 @@ class Strategy:
 
     def prepare_for_status_update(self, obj: Object, old: Object, context: Context) -> None:
         """A status write: everything outside status and metadata stays as it was."""
-        for field_name in set(obj) | set(old):
-            if field_name in ("status", "metadata", "apiVersion", "kind"):
-                continue
-            if field_name in old:
-                obj[field_name] = old[field_name]
-            else:
+        for field_name, value in old.items():
+            if field_name not in _OF_STATUS_WRITES:
+                obj[field_name] = value
+        if len(obj) > len(old) or obj.keys() != old.keys():
+            for field_name in obj.keys() - old.keys() - _OF_STATUS_WRITES:
                 del obj[field_name]
 
     def validate_status_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:

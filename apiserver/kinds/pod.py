@@ -37,6 +37,7 @@ FIELDS = (
 class PodStrategy(Strategy):
     """Pods of the main resource."""
 
+    defaulted = ("spec",)
     disabled_fields = features.of_pods("spec")
     metadata_again = 1
     has_generation = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.patch.fieldset import SELF, FieldSet, with_self
+from apiserver.patch.fieldset import SELF, FieldSet, rank, with_self
 from apiserver.patch.nodes import Node, Untypable
 from apiserver.recall import Recall
 
@@ -99,12 +99,13 @@ def _changed(old: Any, new: Any, node: Node) -> tuple[FieldSet | None, FieldSet 
 def _changed_map(old: dict[str, Any], new: dict[str, Any], node: Node) -> tuple[FieldSet, FieldSet]:
     gained: FieldSet = {}
     lost: FieldSet = {}
-    for name in sorted(new):
+    differing = [name for name, value in new.items() if (was := old.get(name, _ABSENT)) is not value and was != value]
+    for name in differing if len(differing) < 2 else sorted(differing):
         value, before = new[name], old.get(name, _ABSENT)
-        if before is value or before == value:
-            continue
         element, child = node.child(name)
-        if before is _ABSENT:
+        if child.merge == "leaf":
+            gained[element] = {}
+        elif before is _ABSENT:
             gained[element] = appeared(value, child)
         else:
             compare = _new_spec if name == "spec" else _changed
@@ -134,27 +135,58 @@ def _note(gained: FieldSet, lost: FieldSet, element: str, found: tuple[FieldSet 
 
 def _grouped(values: list[Any], node: Node) -> dict[str, list[Any]]:
     out: dict[str, list[Any]] = {}
-    for element, item in node.sorted_items(values):
+    for element, item in node.items(values):
         out.setdefault(element, []).append(item)
     return out
 
 
 def _changed_list(old: list[Any], new: list[Any], node: Node) -> tuple[FieldSet, FieldSet]:
+    if len(node.keys) == 1 and node.element is not None:
+        one_each = _by_text(old, node.keys[0]), _by_text(new, node.keys[0])
+        if one_each[0] is not None and one_each[1] is not None:
+            return _changed_items(one_each[0], one_each[1], node, node.element)
     gained: FieldSet = {}
     lost: FieldSet = {}
     before, after = _grouped(old, node), _grouped(new, node)
     inner = node.element
-    for element, items in after.items():
-        present = before.get(element)
-        if items == present:
-            continue
+    for element in _in_order([element for element, items in after.items() if items != before.get(element)]):
+        items, present = after[element], before.get(element)
         if len(items) > 1 or inner is None or (present is not None and len(present) > 1):
             gained[element] = {}  # duplicates are compared as a whole
         elif present is None:
             gained[element] = appeared(items[0], inner)
         else:
             _note(gained, lost, element, _changed(present[0], items[0], inner))
-    for element, items in before.items():
-        if element not in after:
-            lost[element] = {} if len(items) > 1 or inner is None else appeared(items[0], inner)
+    for element in _in_order([element for element in before if element not in after]):
+        items = before[element]
+        lost[element] = {} if len(items) > 1 or inner is None else appeared(items[0], inner)
     return gained, lost
+
+
+def _by_text(values: list[Any], key: str) -> dict[str, Any] | None:
+    """The items by their key, where every item has a text of its own there."""
+    try:
+        found = {item[key]: item for item in values if type(item[key]) is str}
+    except (KeyError, TypeError):
+        return None
+    return found if len(found) == len(values) else None
+
+
+def _changed_items(before: dict[str, Any], after: dict[str, Any], node: Node, inner: Node) -> tuple[FieldSet, FieldSet]:
+    """`_changed_list` of lists in which every key is there once."""
+    gained: FieldSet = {}
+    lost: FieldSet = {}
+    differing = [key for key, item in after.items() if (was := before.get(key)) is not item and was != item]
+    for element, item in node.sorted_items([after[key] for key in differing]):
+        present = before.get(item[node.keys[0]], _ABSENT)
+        if present is _ABSENT:
+            gained[element] = appeared(item, inner)
+        else:
+            _note(gained, lost, element, _changed(present, item, inner))
+    for element, item in node.sorted_items([item for key, item in before.items() if key not in after]):
+        lost[element] = appeared(item, inner)
+    return gained, lost
+
+
+def _in_order(elements: list[str]) -> list[str]:
+    return elements if len(elements) < 2 else sorted(elements, key=rank)

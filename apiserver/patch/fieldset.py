@@ -45,18 +45,23 @@ def _closed(children: FieldSet) -> FieldSet | None:
 
 
 def union(left: FieldSet, right: FieldSet) -> FieldSet:
-    """Paths of either set. Not ordered: see `ordered`."""
-    out = dict(left)
+    """Paths of either set; `left` itself where it has them all. Not ordered: see `ordered`."""
+    out = left
     for key, node in right.items():
-        present = out.get(key)
-        out[key] = node if present is None else _union_node(present, node)
+        present = left.get(key)
+        both = node if present is None else _union_node(present, node)
+        if both is not present:
+            out = dict(left) if out is left else out
+            out[key] = both
     return out
 
 
 def _union_node(left: FieldSet, right: FieldSet) -> FieldSet:
-    if not left or not right:
-        return with_self(left or right)
-    return union(left, right)
+    if left and right:
+        return union(left, right)
+    if right:
+        return with_self(right)
+    return left if has_self(left) else with_self(left)
 
 
 def difference(left: FieldSet, right: FieldSet) -> FieldSet:

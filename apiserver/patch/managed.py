@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from apiserver.patch.compare import changes
@@ -83,9 +84,12 @@ def reset_set(reset: FieldSet | Iterable[tuple[str, ...]] | None) -> FieldSet:
     """Reset fields as a set; they may come as paths of names, ("status",)."""
     if not reset:
         return {}
-    if isinstance(reset, dict):
-        return reset
-    return from_paths(tuple(f"f:{name}" for name in path) for path in reset)
+    return reset if isinstance(reset, dict) else _set_of_names(tuple(reset))
+
+
+@lru_cache(maxsize=256)
+def _set_of_names(paths: tuple[tuple[str, ...], ...]) -> FieldSet:
+    return from_paths(tuple(f"f:{name}" for name in path) for path in paths)
 
 
 def after_update(
@@ -164,12 +168,14 @@ def updated(old: Object, new: Object, node: Node, entries: list[Entry], write: W
         gained, lost = without(gained, write.reset), without(lost, write.reset)
     if not gained and not lost:
         return entries
-    kept = dispossessed(entries, gained, lost)
     own = difference(gained, STRIPPED)
-    if own:
-        kept = _claimed(kept, own, write)
-        return in_order(_capped(kept))
-    return kept
+    if not own:
+        return dispossessed(entries, gained, lost)
+    mine, others = _parted(entries, write)
+    if own is not gained:
+        mine = dispossessed(mine, gained)
+    claimed = _claimed(dispossessed(mine, lost), own, write)
+    return in_order(_capped([*dispossessed(others, gained, lost), claimed]))
 
 
 def dispossessed(entries: list[Entry], *taken: FieldSet) -> list[Entry]:
@@ -202,21 +208,33 @@ def yielded(obj: Object, path: tuple[str, ...]) -> Object:
     return {**obj, "metadata": metadata}
 
 
-def _claimed(entries: list[Entry], own: FieldSet, write: Write) -> list[Entry]:
-    """The entries with `own` added to the writer's."""
-    mine = Identity(write.manager, UPDATE, write.api_version, write.subresource)
-    others = []
+def _parted(entries: list[Entry], write: Write) -> tuple[list[Entry], list[Entry]]:
+    """(the writer's own entries, those of others)."""
+    mine: list[Entry] = []
+    others: list[Entry] = []
     for entry in entries:
-        if identity(entry) == mine:
-            own = ordered(union(entry["fieldsV1"], own))
-        else:
-            others.append(entry)
-    return [*others, write.entry(UPDATE, own, write.now)]
+        own = (
+            entry.get("manager", "") == write.manager
+            and entry.get("operation") == UPDATE
+            and entry.get("apiVersion", "") == write.api_version
+            and entry.get("subresource", "") == write.subresource
+        )
+        (mine if own else others).append(entry)
+    return mine, others
+
+
+def _claimed(mine: list[Entry], own: FieldSet, write: Write) -> Entry:
+    """The writer's entry with `own` added to what it has already."""
+    for entry in mine:
+        before = entry["fieldsV1"]
+        both = union(before, own)
+        own = before if both is before else ordered(both)
+    return write.entry(UPDATE, own, write.now)
 
 
 def _capped(entries: list[Entry]) -> list[Entry]:
     """At most MAX_UPDATERS update entries: the oldest of a version are merged into that version's bucket."""
-    updaters = [entry for entry in entries if entry["operation"] == UPDATE]
+    updaters = [entry for entry in entries if entry["operation"] == UPDATE] if len(entries) > MAX_UPDATERS else []
     if len(updaters) <= MAX_UPDATERS:
         return entries
     updaters.sort(key=lambda entry: (entry.get("time") or "", identity(entry).text))
@@ -244,6 +262,8 @@ def _bucket(version: str, fields: FieldSet, time: str | None) -> Entry:
 
 def in_order(entries: list[Entry]) -> list[Entry]:
     """Appliers first, then by time, manager, version and subresource."""
+    if len(entries) < 2:
+        return entries
     return sorted(
         entries,
         key=lambda entry: (

@@ -21,14 +21,19 @@ _TARGET = "map[string]interface {}"
 
 def apply_merge(doc: Object, patch: bytes) -> Object:
     """`doc` with the merge patch applied; `doc` stays as it is. Raises 400 for a body that is no JSON object."""
+    merged: Object = merged_with(doc, read_merge(patch))
+    return merged
+
+
+def read_merge(patch: bytes) -> Object:
+    """A patch body. Raises 400 for one that is no JSON object."""
     try:
         value = load_patch(patch)
     except ValueError as error:
         raise errors.bad_request(f"error decoding patch: {error}") from None
     if value is None:
         raise errors.bad_request("Invalid JSON Patch")
-    merged: Object = _merged(doc, value)
-    return merged
+    return value
 
 
 def load_patch(data: bytes) -> Object | None:
@@ -69,7 +74,8 @@ def _depth(data: bytes) -> int:
     return deepest
 
 
-def _merged(target: Any, patch: Any) -> Any:
+def merged_with(target: Any, patch: Any) -> Any:
+    """A value with a merge patch applied: what the patch leaves alone is in the new one as it is."""
     if not isinstance(patch, dict):
         return patch
     out = dict(target) if isinstance(target, dict) else {}
@@ -77,5 +83,5 @@ def _merged(target: Any, patch: Any) -> Any:
         if value is None:
             out.pop(key, None)
         else:
-            out[key] = _merged(out.get(key), value)
+            out[key] = merged_with(out.get(key), value)
     return out

@@ -72,7 +72,7 @@ class Node:
 
     def child(self, name: str) -> tuple[str, Node]:
         """The path element and node of a key, declared or not."""
-        found = self.fields.get(name)
+        found = (self.fields if self._fields is None else self._fields).get(name)
         if found is not None:
             return found
         if self._map_child is None:

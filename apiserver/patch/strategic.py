@@ -33,16 +33,28 @@ if TYPE_CHECKING:
     from apiserver.kinds.kind import Object
 
 _NOTHING = object()
+_BEHIND_DIRECTIVES = "%"
+"""Comes after every name that begins with `$`, and before those of fields."""
 
 
 def apply_strategic(doc: Object, patch: bytes, kind: Type) -> Object:
-    """`doc` of type `kind` with the patch applied; `doc` stays as it is. Raises 400, 422, or the real server's 500."""
+    """`merge_strategic` of a patch as it was sent. Raises 400, 422, or the real server's 500."""
+    return merge_strategic(doc, read_strategic(patch), kind)
+
+
+def read_strategic(patch: bytes) -> Object:
+    """A patch body. Raises 400 for one that is no JSON object."""
     try:
-        value = load_patch(patch)
+        return load_patch(patch) or {}
     except ValueError as error:
         raise errors.bad_request(str(error)) from None
+
+
+def merge_strategic(doc: Object, patch: Object, kind: Type) -> Object:
+    """`doc` of type `kind` with the patch applied; both stay as they are, and what does not change of `doc` is in the
+    new object as it is. Raises 400, 422, or the real server's 500."""
     try:
-        return _merge_map(doc, value or {}, kind)
+        return _merge_map(doc, patch, kind)
     except Unmergeable as error:
         raise error.status() from None
 
@@ -51,11 +63,17 @@ def _merge_map(original: Object | None, patch: Object, kind: Type | None) -> Obj
     """A patch of an object merged into it: a new object that shares what did not change."""
     if DIRECTIVE in patch:
         return _by_directive(patch)
-    out, rest = dict(original or {}), dict(patch)
-    _retain_keys(out, rest)
-    _merge_ordered_lists(out, rest, kind)
+    out, rest = dict(original or {}), patch
+    if patch and min(patch) < _BEHIND_DIRECTIVES:
+        rest = dict(patch)
+        _retain_keys(out, rest)
+        _merge_ordered_lists(out, rest, kind)
     for name, value in rest.items():
-        _merge_field(out, name, value, kind)
+        present = out.get(name)
+        if present is not None and type(present) is type(value) and type(value) is not dict and type(value) is not list:
+            out[name] = value
+        else:
+            _merge_field(out, name, value, kind)
     return out
 
 
@@ -131,6 +149,19 @@ class _Live:
         self.items, self.seen, self.key = list(items), list(items), key
         self.places = ranks(items, key, lenient=True)
 
+    def in_place(self, patch: Items) -> list[int] | None:
+        """Where the items of the patch are, if all of them are there and in this order, so that nothing moves."""
+        if len(self.places) < len(self.items):
+            return None
+        at: list[int] = []
+        for item in patch:
+            value = item.get(self.key, _NOTHING)
+            place = self.places.get(token(value)) if DIRECTIVE not in item and value.__hash__ is not None else None
+            if place is None or (at and place <= at[-1]):
+                return None
+            at.append(place)
+        return at
+
     def delete(self, value: Any) -> None:
         gone = token(value)
         self.items = [item for item in self.items if token(item.get(self.key, _NOTHING)) != gone]
@@ -170,10 +201,15 @@ def _merge(present: Items, patch: Items, rule: Rule, deleting: bool) -> tuple[It
         return ordered(merged, patch, patch, present, ""), present
     if not rule.key:
         raise Unmergeable("cannot merge lists without merge key for type struct")
+    element = rule.type.element if rule.type is not None else None
     live = _Live(present, rule.key)
+    at = live.in_place(patch)
+    if at is not None:
+        for place, change in zip(at, patch, strict=True):
+            live.items[place] = _merge_map(live.items[place], change, element)
+        return live.items, present
     changes = _specials(live, patch, rule.key)
     order = list(live.items)
-    element = rule.type.element if rule.type is not None else None
     for change in changes:
         live.merge(change, element)
     return ordered(live.items, changes, changes, order, rule.key), live.seen

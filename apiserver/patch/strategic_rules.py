@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from apiserver import errors
@@ -58,6 +59,7 @@ class Rule:
         self.type, self.strategy, self.key = kind, strategy, key
 
 
+@lru_cache(maxsize=4096)
 def rule_of(kind: Type | None, name: str) -> Rule:
     """The rule of field `name` in `kind`. Raises Unmergeable where there is no such field."""
     if kind is None or kind.shape not in ("struct", "map", "any"):

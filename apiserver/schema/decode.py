@@ -28,11 +28,56 @@ def decode_changed(obj: dict[str, Any], kind: Type, known: dict[str, Any]) -> tu
     that are the very same value need no second look."""
     if kind.published is not None:
         return decode_strictly(obj, kind)
-    kept = (dict, list)
-    shared = {name: value for name, value in obj.items() if isinstance(value, kept) and known.get(name) is value}
+    shared = {name: value for name, value in obj.items() if value is not None and known.get(name) is value}
+    if len(shared) == len(obj) and shared.keys() == known.keys():
+        return shared, True
     found, whole = decode_strictly({name: value for name, value in obj.items() if name not in shared}, kind)
     in_order = {name: shared.get(name, found.get(name)) for name in obj if name in shared or name in found}
     return {**in_order, **{name: value for name, value in found.items() if name not in in_order}}, whole
+
+
+def decode_differing(obj: dict[str, Any], kind: Type, known: dict[str, Any], deep: str) -> tuple[dict[str, Any], bool]:
+    """`decode_changed`, where the field `deep` shares with `known` also whatever in it is the very same value."""
+    value, before, field = obj.get(deep), known.get(deep), kind.fields.get(deep)
+    if value is before or type(value) is not dict or type(before) is not dict or field is None or kind.recursive:
+        return decode_changed(obj, kind, known)
+    left_out = next(_left_out)
+    try:
+        inner = _differing(value, field.type, before)
+    except (Mismatch, DecodeError, RecursionError):
+        return decode_changed(obj, kind, known)  # says where, and what is wrong first
+    left_out = next(_left_out) - left_out
+    found, whole = decode_changed({**obj, deep: inner}, kind, {**known, deep: inner})
+    return found, whole and left_out == 1
+
+
+def _differing(value: dict[str, Any], kind: Type, known: dict[str, Any]) -> dict[str, Any]:
+    """A struct whose members are decoded unless they are `known`'s."""
+    same: dict[str, Any] = {}
+    other: dict[str, Any] = {}
+    for name, item in value.items():
+        before, field = known.get(name), kind.fields.get(name)
+        if item is before and item is not None:
+            same[name] = item
+        elif field is not None and type(item) is list and type(before) is list and item and before:
+            same[name] = _differing_items(item, field.type, before)
+        elif field is not None and field.type.shape == "struct" and type(item) is dict and type(before) is dict:
+            same[name] = _differing(item, field.type, before)
+        else:
+            other[name] = item
+    if not other and same.keys() == known.keys():
+        return same
+    found = compiled(kind)(other)
+    in_order = {name: same.get(name, found.get(name)) for name in value if name in same or name in found}
+    return {**in_order, **{name: item for name, item in found.items() if name not in in_order}}
+
+
+def _differing_items(items: list[Any], kind: Type, known: list[Any]) -> list[Any]:
+    """A list whose objects are decoded unless they are `known`'s."""
+    same = {id(item) for item in known if type(item) is dict}
+    other = [item for item in items if id(item) not in same]
+    found = iter(compiled(kind)(other))
+    return [item if id(item) in same else next(found) for item in items]
 
 
 def decode(obj: Any, kind: Type) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def _shortage(name: str, status: Object) -> str:
 
 
 def mark(pod: Object, now: str) -> Object:
-    """The pod that says why it goes (KEP-3329)."""
+    """A pod like `pod` that says why it goes (KEP-3329)."""
     condition = {
         "type": "DisruptionTarget",
         "status": "True",
@@ -90,7 +90,6 @@ def mark(pod: Object, now: str) -> Object:
         "lastProbeTime": None,
         "lastTransitionTime": now,
     }
-    status = pod.setdefault("status", {})
+    status = pod.get("status") or {}
     others = [c for c in status.get("conditions") or () if c.get("type") != condition["type"]]
-    status["conditions"] = [*others, condition]
-    return pod
+    return {**pod, "status": {**status, "conditions": [*others, condition]}}

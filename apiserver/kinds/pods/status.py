@@ -18,7 +18,7 @@ def validate_status_update(new: Object, old: Object) -> list[FieldError]:
     """A write through the status subresource."""
     notes, before = new["metadata"].get("annotations") or {}, old["metadata"].get("annotations") or {}
     status, live = new.get("status") or {}, old.get("status") or {}
-    found = pod_annotations.validate_update(notes, before, new["spec"])
+    found = pod_annotations.validate_update(notes, before, new["spec"]) if notes or before else []
     for index, condition in enumerate(status.get("conditions") or ()):
         at = f"status.conditions[{index}]"
         found += _generation(condition, at)
@@ -35,8 +35,11 @@ def validate_status_update(new: Object, old: Object) -> list[FieldError]:
         found.append(immutable("status.qosClass", status.get("qosClass", "")))
     found += _transitions(new, old)
     found += _claims(status.get("resourceClaimStatuses") or (), new["spec"])
-    found += _pod_ips(status.get("podIPs") or [])
-    return found + _host_ips(status)
+    if status.get("podIPs") != live.get("podIPs"):
+        found += _pod_ips(status.get("podIPs") or [])
+    if status.get("hostIPs") != live.get("hostIPs") or status.get("hostIP") != live.get("hostIP"):
+        found += _host_ips(status)
+    return found
 
 
 def _generation(holder: Object, path: str) -> list[FieldError]:
@@ -56,8 +59,10 @@ def _transitions(new: Object, old: Object) -> list[FieldError]:
     )
     found: list[FieldError] = []
     for group, name in groups:
+        if not live.get(name):
+            continue
         defined = {container.get("name"): container for container in spec.get(group) or ()}
-        for index, before in enumerate(live.get(name) or ()):
+        for index, before in enumerate(live[name]):
             ended = (before.get("state") or {}).get("terminated")
             container = defined.get(before.get("name"))
             if ended is None or (container is not None and _restarts(container, policy, ended.get("exitCode", 0))):
@@ -160,11 +165,17 @@ def carry_over(status: Object, old: Object) -> None:
     for name in ("qosClass", "observedGeneration"):
         if not status.get(name) and old.get(name):
             status[name] = old[name]
-    seen = {condition.get("type"): condition.get("observedGeneration") for condition in old.get("conditions") or ()}
-    for condition in status.get("conditions") or ():
-        generation = seen.get(condition.get("type"))
-        if generation and not condition.get("observedGeneration"):
-            condition["observedGeneration"] = generation
+    seen = {condition.get("type", ""): condition.get("observedGeneration") for condition in old.get("conditions") or ()}
+    if any(seen.values()) and status.get("conditions"):
+        status["conditions"] = [_observed(condition, seen) for condition in status["conditions"]]
+
+
+def _observed(condition: Object, seen: Object) -> Object:
+    """The condition with the generation that it had, unless it says another."""
+    generation = seen.get(condition.get("type", ""))
+    if not generation or condition.get("observedGeneration"):
+        return condition
+    return {**condition, "observedGeneration": generation}
 
 
 def gated_condition() -> Object:
