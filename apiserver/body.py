@@ -120,6 +120,7 @@ _CONTEXTS = {
     "mapping values are not allowed in this context": "mapping values are not allowed in this context",
     "expected ',' or ']', but got '<stream end>'": "did not find expected ',' or ']'",
     "expected ',' or '}', but got '<stream end>'": "did not find expected ',' or '}'",
+    "exceeded maximum nesting depth": "exceeded max depth of 10000",  # libyaml has a limit of its own since 0.2.6
 }
 
 
