@@ -137,6 +137,7 @@ class Store:
         self.hub.close()
         if self._tail is not None:
             await asyncio.to_thread(self._tail.stop)
+        self._waiters.hand_over()
         await asyncio.to_thread(self.writer.stop)
         if self._peers is not None:
             self._peers.close(self._loop)

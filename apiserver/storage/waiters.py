@@ -27,6 +27,7 @@ class Waiters:
         self._loop, self._writer = loop, writer
         self._waiting: set[asyncio.Future[Any]] = set()
         self._ending = False
+        self._gathered: list[Group | Task] = []
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -40,10 +41,18 @@ class Waiters:
             done.set_exception(_lost())
             return done
         self._waiting.add(done)
-        self._writer.put(item(done))
+        if not self._gathered:
+            self._loop.call_soon(self.hand_over)
+        self._gathered.append(item(done))
         if self._timer is None:
             self._timer = self._loop.call_later(self._limit, self._look)
         return done
+
+    def hand_over(self) -> None:
+        """Give the writer what has gathered in this round of the loop: what comes together is committed together."""
+        gathered, self._gathered = self._gathered, []
+        for item in gathered:
+            self._writer.put(item)
 
     def answer(self, answers: list[tuple[Any, Any]]) -> None:
         """What the writer has to say."""
