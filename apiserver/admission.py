@@ -158,7 +158,7 @@ def plugins() -> list[Plugin]:
         PodTopologyLabels,
         RuntimeClass,
     )
-    from apiserver.dynamicadmission.ondemand import OnDemand
+    from apiserver.dynamicadmission.ondemand import MutatesOnDemand, ValidatesOnDemand
     from apiserver.podadmission import (
         DefaultTolerationSeconds,
         Priority,
@@ -192,9 +192,9 @@ def plugins() -> list[Plugin]:
         DefaultIngressClass(),
         PodTopologyLabels(),
         PrivilegeEscalation(),
-        OnDemand("MutatingAdmissionPolicy", "mutatingpolicies", "mutatingadmissionpolicies"),
-        OnDemand("MutatingAdmissionWebhook", "webhooks", "mutatingwebhookconfigurations"),
-        OnDemand("ValidatingAdmissionPolicy", "validatingpolicies", "validatingadmissionpolicies"),
-        OnDemand("ValidatingAdmissionWebhook", "webhooks", "validatingwebhookconfigurations"),
+        MutatesOnDemand("MutatingAdmissionPolicy", "mutatingpolicies", "mutatingadmissionpolicies"),
+        MutatesOnDemand("MutatingAdmissionWebhook", "webhooks", "mutatingwebhookconfigurations"),
+        ValidatesOnDemand("ValidatingAdmissionPolicy", "validatingpolicies", "validatingadmissionpolicies"),
+        ValidatesOnDemand("ValidatingAdmissionWebhook", "webhooks", "validatingwebhookconfigurations"),
         ResourceQuota(),
     ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, MutableMapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from types import coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from apiserver import errors
 from apiserver.kinds.kind import Kind, Subresource, User
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from apiserver.feed import Feed
     from apiserver.server import App
 
+T = TypeVar("T")
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -61,9 +64,15 @@ class Request:
         declared = self.headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > BODY_LIMIT:
             return
+        receiving = self._received()
+        try:
+            awaited = receiving.send(None)  # most bodies are here already: no timer is set for them
+        except StopIteration as whole:
+            self.received = whole.value
+            return
         try:
             async with asyncio.timeout(seconds):
-                self.received = await self._received()
+                self.received = await _resumed(receiving, awaited)
         except TimeoutError:
             raise errors.timeout() from None
 
@@ -88,6 +97,23 @@ class Request:
         if self.received is None:
             raise errors.too_large_body(BODY_LIMIT)
         return self.received
+
+
+@coroutine
+def _resumed(begun: Coroutine[Any, Any, T], awaited: Any) -> Generator[Any, Any, T]:
+    """Await the rest of a coroutine that waits for `awaited`."""
+    while True:
+        try:
+            value = yield awaited
+        except BaseException as error:
+            step = partial(begun.throw, error)
+        else:
+            step = partial(begun.send, value)
+        try:
+            awaited = step()
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
 
 class ClientGone(Exception):

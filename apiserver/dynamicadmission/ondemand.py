@@ -47,16 +47,6 @@ class OnDemand(Plugin):
             context.unique = True
         return self._loaded(request)
 
-    async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
-        plugin = self._acting(request, context)
-        if plugin is not None:
-            await plugin.mutate(request, kind, obj, old, context)
-
-    async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
-        plugin = self._acting(request, context)
-        if plugin is not None:
-            await plugin.validate(request, kind, obj, old, context)
-
     async def delete(self, request: Request, kind: Kind, old: Object, context: Context) -> None:
         plugin = self._loaded(request)
         if plugin is not None:
@@ -66,3 +56,21 @@ class OnDemand(Plugin):
         plugin = self._loaded(request)
         if plugin is not None:
             await plugin.call(request, kind, obj, context)
+
+
+class MutatesOnDemand(OnDemand):
+    """One that changes objects."""
+
+    async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
+        plugin = self._acting(request, context)
+        if plugin is not None:
+            await plugin.mutate(request, kind, obj, old, context)
+
+
+class ValidatesOnDemand(OnDemand):
+    """One that refuses objects."""
+
+    async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
+        plugin = self._acting(request, context)
+        if plugin is not None:
+            await plugin.validate(request, kind, obj, old, context)
