@@ -14,7 +14,7 @@ from benchmarks.rows import ROWS
 
 def main() -> int:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.add_argument("--pods", type=int, default=10_000, metavar="N", help="how many in rows about many (10000)")
+    parser.add_argument("--pods", type=int, default=16_400, metavar="N", help="how many in rows about many (16400)")
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each load (default: 4)")
     parser.add_argument("--only", default="", help=f"comma-separated: {', '.join(ROWS)}")
     parser.add_argument("--no-wrk", action="store_true", help="use our own load generator where wrk is installed too")

@@ -16,10 +16,11 @@ from apiserver.storage.engine import open_engine
 from apiserver.storage.log import WatchHistory
 from apiserver.storage.peers import PeerGroup, Peers
 from apiserver.storage.tail import Tail
+from apiserver.storage.tasks import Group, Picture, Task
 from apiserver.storage.types import Claim, Compacted, Event, Key, Record, Unavailable, Write
 from apiserver.storage.waiters import Waiters
 from apiserver.storage.watch import Hub, View, Watcher, transition
-from apiserver.storage.writer import Group, Picture, Task, Writer
+from apiserver.storage.writer import Writer
 
 # the class below has a method called `list`
 Answers = list[tuple[Any, Any]]

@@ -10,8 +10,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from apiserver.storage.tasks import Group, Task
 from apiserver.storage.types import Unavailable
-from apiserver.storage.writer import Group, Task, Writer
+from apiserver.storage.writer import Writer
 
 SILENT = 10.0
 """Seconds without a word from the database after which it is taken for lost."""

@@ -14,9 +14,8 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, select, text, tuple_, update
@@ -26,7 +25,8 @@ from apiserver.storage import journal, log, tables
 from apiserver.storage.bulk import insert_rows, placeholder
 from apiserver.storage.claims import Claims, Plan
 from apiserver.storage.peers import Peers
-from apiserver.storage.types import Claim, ClaimTaken, Event, Exists, Key, Record, Stale, Unavailable, Write
+from apiserver.storage.tasks import Group, Picture, Task
+from apiserver.storage.types import ClaimTaken, Event, Exists, Key, Record, Stale, Unavailable, Write
 
 logger = logging.getLogger("miniplane.storage")
 BATCH_LIMIT = 256
@@ -35,32 +35,6 @@ COMPACTION_SLICE = 2000
 POSITION = select(tables.revision.c.value, tables.revision.c.compacted)
 LAST_SILENCE = 1.0
 """Seconds that the end of the process waits for a database that says nothing."""
-
-
-@dataclass(slots=True)
-class Group:
-    """Writes that are committed together or not at all."""
-
-    writes: Sequence[Write]
-    done: asyncio.Future[list[Record]]
-
-
-@dataclass(slots=True)
-class Task:
-    """Something to run in the writer thread between batches; what only reads keeps nobody from writing."""
-
-    run: Callable[[Connection], Any]
-    done: asyncio.Future[Any]
-    reads: bool = True
-
-
-@dataclass(slots=True)
-class Picture:
-    """The database as it was at one revision."""
-
-    records: dict[Key, Record]
-    owned: dict[Key, tuple[Claim, ...]]
-    revision: int
 
 
 Answers = list[tuple[Any, Any]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import inspect
@@ -94,6 +95,26 @@ async def test_the_label_index_follows_changes(store: Store) -> None:
     assert store.list("things", label_index=("app", "y")) == [record]
     await store.submit([make_write("a", "DELETED", record.revision)])
     assert store.list("things", label_index=("app", "y")) == []
+
+
+async def at_once(call: Callable[..., Any], *arguments: Any) -> Any:
+    """asyncio.to_thread by a thread that is quicker than the loop."""
+    return call(*arguments)
+
+
+async def test_a_write_of_the_last_moment_is_committed(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await Store.open(url)
+    monkeypatch.setattr(asyncio, "to_thread", at_once)
+    last = asyncio.ensure_future(store.submit([make_write("a")]))
+    await asyncio.sleep(0)  # it is under way, and not yet with the writer
+    await store.close()
+    (record,) = await last
+    again = await Store.open(url)
+    try:
+        found = again.get(key("a"))
+        assert found is not None and found.data == record.data
+    finally:
+        await again.close()
 
 
 async def test_everything_is_there_after_a_restart(url: str) -> None:
