@@ -70,7 +70,7 @@ class Protocol(ReaderWatch, HttpToolsProtocol):
         self.pipeline = []  # type: ignore[assignment]
         self._scope: dict[str, Any] = {
             "type": "http",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "asgi": {"version": self.config.asgi_version, "spec_version": "2.3"},
             "http_version": "1.1",
             "server": self.server,
             "client": self.client,

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from tests.plane import Plane
 
-PODS = "/api/v1/namespaces/default/pods"
+NAMESPACE = "precedents"
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 RECALLED = "tester/1"
 """The pipeline is a function of the User-Agent too, though it writes down only what is before the slash: a User-Agent
 that comes once makes it run."""
@@ -37,7 +38,7 @@ METADATA: list[Member] = [
     ('"labels"', '{"app":"web","a.b/name":"100"}'),
     ('"annotations"', r'{"name":"NAME","text":"{\"metadata\": {\"name\": \"x\"}}"}'),
     ('"annotations"', '{"text":"100% %(name)b %s %%"}'),
-    ('"namespace"', '"default"'),
+    ('"namespace"', f'"{NAMESPACE}"'),
     ('"uid"', '"mine"'),
     ('"creationTimestamp"', '"2020-01-01T00:00:00Z"'),
     ('"creationTimestamp"', "null"),
@@ -131,7 +132,9 @@ def plain_body(*metadata: Member) -> str:
 def http(plane: Plane) -> Iterator[httpx.Client]:
     headers = {"Authorization": f"Bearer {plane.token}", "Content-Type": "application/json"}
     with httpx.Client(base_url=plane.url, verify=plane.tls, headers=headers, timeout=30) as client:
+        client.post("/api/v1/namespaces", json={"metadata": {"name": NAMESPACE}}).raise_for_status()
         yield client
+        client.delete(f"/api/v1/namespaces/{NAMESPACE}")
 
 
 class Creator:
