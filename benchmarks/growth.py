@@ -71,8 +71,9 @@ async def measure(sizes: Sequence[int]) -> list[list[float]]:
                 stored += await _create(plane, size - MEASURED - stored, f"fill-{size}")
                 began = time.perf_counter()
                 stored += await _create(plane, MEASURED, f"measured-{size}")
-                column = [await _get(plane, size), (time.perf_counter() - began) / MEASURED * 1000]
-                column += [await _patch(plane, size), *_lists(plane, size), await _watched(plane)]
+                creating = (time.perf_counter() - began) / MEASURED * 1000
+                column = [await _get(plane, size), creating, await _patch(plane, size)]
+                column += [*_lists(plane, size), await _watched(plane)]
                 space = _space(plane, size, empty)
             began = time.perf_counter()
             with _serving(directory):
