@@ -134,15 +134,19 @@ class Cycle(RequestResponseCycle):
             self.transport.write(_chunk(part, True))
 
     def end(self) -> None:
-        self.flow.feed = None
         if self.chunked_encoding:
             self.transport.write(_chunk(b"", False))
         self._complete()
-        self.on_response = _nothing
+        self.let_go()
 
     def abort(self) -> None:
-        self.flow.feed = None
+        self.let_go()
         self.transport.abort()
+
+    def let_go(self) -> None:
+        """The feed is over: what refers to its connection in a circle would stay until the garbage collector comes."""
+        self.flow.feed = None
+        self.on_response = _nothing
 
     def arrived(self, part: bytes) -> None:
         """More of the request's body is here."""

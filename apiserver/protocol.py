@@ -85,7 +85,7 @@ class Protocol(ReaderWatch, HttpToolsProtocol):
         self._meet_deadline()
         if self.flow.feed is not None:
             self.flow.feed.stop()
-            self.flow.feed = None
+            self.cycle.let_go()
         super().connection_lost(exc)
         super()._unset_keepalive_if_required()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
 from apiserver.cycle import News
+from apiserver.feed import FEED
 from apiserver.protocol import HEAD_SECONDS, Protocol
 from apiserver.request import WHOLE
 
@@ -327,3 +330,38 @@ async def test_news_that_came_before_anybody_waited_are_not_lost() -> None:
     assert not any(task.done() for task in waiting)
     news.set()
     await asyncio.gather(*waiting)
+
+
+class Endless:
+    """A feed with nothing to say."""
+
+    ended: Any = None
+    stopped = False
+
+    async def open(self) -> None:
+        pass
+
+    def start(self, sink: Any) -> None:
+        self.sink = sink
+
+    def resume(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        self.stopped = True
+        del self.sink
+
+
+def test_a_lost_connection_of_a_feed_is_no_garbage() -> None:
+    feed = Endless()
+    connection = Connection(answering(start(), part(b"", True), {"type": FEED, "feed": feed}))
+    connection.say(GET)
+    connection.protocol.connection_lost(None)
+    assert feed.stopped
+    gone = weakref.ref(connection.protocol)
+    gc.disable()
+    try:
+        del connection
+        assert gone() is None  # no circle holds it until the garbage collector comes: it comes late to many old objects
+    finally:
+        gc.enable()
