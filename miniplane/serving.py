@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -12,8 +11,6 @@ from miniplane.settings import Refused
 if TYPE_CHECKING:
     from apiserver.options import Options
     from apiserver.server import App
-
-GC_THRESHOLDS = (50_000, 20, 100)
 
 
 def run(
@@ -37,14 +34,16 @@ async def _until_stopped(
     import asyncio
 
     from apiserver.main import serve, stop_on_signals
+    from miniplane import memory
 
     asked, stopping = asyncio.Event(), asyncio.Event()
     stop_on_signals(asked)
-    announcing: list[asyncio.Task[None]] = []
+    background: list[asyncio.Task[None]] = []
 
     def answering(app: App) -> None:
-        _settle_memory()
-        announcing.append(asyncio.create_task(asyncio.to_thread(ready)))
+        memory.settle()
+        background.append(asyncio.create_task(memory.give_back()))
+        background.append(asyncio.create_task(asyncio.to_thread(ready)))
 
     server = asyncio.create_task(serve(options, ready=answering, stopping=stopping, sockets=sockets))
     await asyncio.wait([server, asyncio.create_task(asked.wait())], return_when=asyncio.FIRST_COMPLETED)
@@ -84,11 +83,3 @@ def _without_password(url: str) -> str:
         return make_url(url).render_as_string(hide_password=True)
     except ArgumentError:
         return "given"
-
-
-def _settle_memory() -> None:
-    """Keep what was loaded out of garbage collection, and collect less often: requests leave few cycles, and walking a
-    cache of many thousand objects stalls every client."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
