@@ -27,6 +27,8 @@ class Plugin:
     name = ""
     resources: frozenset[str] | None = None
     """Of which resources it mutates and validates objects; None: of all."""
+    sees_status = True
+    """Whether it has anything to say of writes of a status: not where it looks at what is wanted."""
     looks_at: tuple[str, ...] | None = None
     """The resources whose objects, with the new object itself, decide what it makes of a create: all objects of those
     that have no namespace, else those in the new object's. None: other things do as well (chance, other requests, the
@@ -49,6 +51,7 @@ class NamespaceLifecycle(Plugin):
     """Objects are created in namespaces that exist and stay; three namespaces cannot be deleted."""
 
     name = "NamespaceLifecycle"
+    sees_status = False
     looks_at = ("namespaces",)
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
@@ -84,7 +87,7 @@ def check_namespace(kind: Kind, name: str, context: Context) -> None:
 
 
 class Acting:
-    """The plugins that have something to say in a phase, by resource."""
+    """Plugins by the resources that they act on."""
 
     def __init__(self, plugins: Iterable[Plugin]) -> None:
         every = list(plugins)
@@ -100,20 +103,33 @@ class Acting:
         return self._named.get(resource, self._elsewhere)
 
 
+class Phase:
+    """The plugins that have something to say in a phase, of a write of a status or of any other."""
+
+    def __init__(self, plugins: Iterable[Plugin]) -> None:
+        every = list(plugins)
+        self._any = Acting(every)
+        self._status = Acting(plugin for plugin in every if plugin.sees_status)
+
+    def on(self, resource: str, subresource: str = "") -> list[Plugin]:
+        """Those that act on writes of a resource, in order."""
+        return (self._status if subresource == "status" else self._any).on(resource)
+
+
 class Admission:
     """The enabled plugins, called in order; a plugin that has nothing to say in a phase, or of a resource, is not
     called in it."""
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         self.plugins = plugins
-        self._mutating = Acting(plugin for plugin in plugins if type(plugin).mutate is not Plugin.mutate)
-        self._validating = Acting(plugin for plugin in plugins if type(plugin).validate is not Plugin.validate)
+        self._mutating = Phase(plugin for plugin in plugins if type(plugin).mutate is not Plugin.mutate)
+        self._validating = Phase(plugin for plugin in plugins if type(plugin).validate is not Plugin.validate)
         self._deleting = [plugin for plugin in plugins if type(plugin).delete is not Plugin.delete]
         self._calling = [plugin for plugin in plugins if type(plugin).call is not Plugin.call]
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         """Once, and once more where a webhook or policy changed the object (reinvocation)."""
-        acting = self._mutating.on(kind.resource)
+        acting = self._mutating.on(kind.resource, context.subresource)
         for plugin in acting:
             await plugin.mutate(request, kind, obj, old, context)
         if again(context):
@@ -121,7 +137,7 @@ class Admission:
                 await plugin.mutate(request, kind, obj, old, context)
 
     async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
-        for plugin in self._validating.on(kind.resource):
+        for plugin in self._validating.on(kind.resource, context.subresource):
             await plugin.validate(request, kind, obj, old, context)
 
     def looked_at(self) -> frozenset[str]:

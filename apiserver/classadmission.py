@@ -21,6 +21,7 @@ class RuntimeClass(Plugin):
     """A pod's runtime class says its overhead and where it may run (KEP-688)."""
 
     name = "RuntimeClass"
+    sees_status = False
     resources = frozenset({"pods"})
     looks_at = (RUNTIME_CLASSES,)
 
@@ -119,6 +120,7 @@ class DefaultIngressClass(Plugin):
     """An Ingress that names no class gets the default one; there may be only one."""
 
     name = "DefaultIngressClass"
+    sees_status = False
     resources = frozenset({"ingresses.networking.k8s.io"})
     looks_at = (INGRESS_CLASSES,)
 
@@ -144,6 +146,7 @@ class PodTopologyLabels(Plugin):
     """A pod gets its node's zone and region as labels when it is bound (KEP-4742)."""
 
     name = "PodTopologyLabels"
+    sees_status = False
 
     async def call(self, request: Request, kind: Kind, obj: Object, context: Context) -> None:
         target = obj.get("target") or {}

@@ -19,11 +19,15 @@ _NAME, _UID, _NOW = (secrets.token_hex(16) for _ in range(3))
 
 def template(obj: Object) -> tuple[bytes, bytes]:
     """The JSON around the resourceVersion digits: kind and apiVersion first, as `list_item` relies on."""
-    metadata = {**obj["metadata"], "resourceVersion": _HOLE}
-    ordered = {"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": metadata}
-    ordered |= {key: value for key, value in obj.items() if key not in ordered}
-    before, _, after = orjson.dumps(ordered).partition(_HOLE_BYTES)
+    before, _, after = orjson.dumps(at_version(obj, _HOLE)).partition(_HOLE_BYTES)
     return before, after
+
+
+def at_version(obj: Object, version: str) -> Object:
+    """A copy as it is stored with this resourceVersion, sharing all but the metadata."""
+    ordered: Object = {"kind": None, "apiVersion": None, "metadata": None, **obj}
+    ordered["metadata"] = {**obj["metadata"], "resourceVersion": version}
+    return ordered
 
 
 def outline(obj: Object) -> tuple[bytes, bytes] | None:

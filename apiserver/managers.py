@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from apiserver.kinds.kind import Context, Kind, Object
+from apiserver.kinds.kind import subresource as subresource_of
+from apiserver.patch import managed
 
 if TYPE_CHECKING:
     from apiserver.request import Request
@@ -22,16 +24,13 @@ def reset_fields(kind: Kind, subresource: str) -> tuple[tuple[str, ...], ...]:
     """Paths that this kind of write does not own: status of the main resource, spec of the status subresource."""
     if subresource == "status":
         return (("spec",), ("metadata",)) if kind.strategy.status_resets_metadata else (("spec",),)
-    has_status = any(sub.name == "status" for sub in kind.subresources)
-    return (("status",),) if has_status else ()
+    return (("status",),) if subresource_of(kind, "status") is not None else ()
 
 
 def track(request: Request, old: Object | None, new: Object, options: WriteOptions, context: Context) -> None:
     """Write `new`'s managedFields for a create (`old` None), update or patch; an apply has already done so."""
     if options.applied:
         return
-    from apiserver.patch import managed
-
     kind = request.kind
     schema = request.server.registry.type_of(kind)
     if schema is None:

@@ -25,6 +25,7 @@ class Priority(Plugin):
     """spec.priorityClassName -> spec.priority and preemptionPolicy; one class at most is the default."""
 
     name = "Priority"
+    sees_status = False
     resources = frozenset({"pods", CLASSES})
     looks_at = (CLASSES,)
 
@@ -83,6 +84,7 @@ class DefaultTolerationSeconds(Plugin):
     """Pods outlive a node's trouble for five minutes."""
 
     name = "DefaultTolerationSeconds"
+    sees_status = False
     resources = frozenset({"pods"})
     looks_at = ()
 
@@ -128,6 +130,7 @@ class ServiceAccount(Plugin):
     it needs the controller that makes the accounts."""
 
     name = "ServiceAccount"
+    sees_status = False
     resources = frozenset({"pods"})
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:

@@ -32,6 +32,7 @@ class PodSecurity(Plugin):
     """Pod Security Standards by namespace label (KEP-2579)."""
 
     name = "PodSecurity"
+    sees_status = False
     resources = frozenset({"pods", "namespaces", *TEMPLATES})
     looks_at = ("namespaces",)
 

@@ -25,6 +25,7 @@ class LimitRanger(Plugin):
     """Defaults and bounds of containers, pods and claims."""
 
     name = "LimitRanger"
+    sees_status = False
     resources = frozenset({"pods", "persistentvolumeclaims"})
     looks_at = ("limitranges",)
 
@@ -157,6 +158,7 @@ class ResourceQuota(Plugin):
     object. Use is counted from the objects that are there: no controller has to run for the bound to hold."""
 
     name = "ResourceQuota"
+    sees_status = False
     looks_at = ("resourcequotas",)  # one that bounds the object adds a companion, so that nothing is recalled
     _usage: QuotaUsage | None = None
 

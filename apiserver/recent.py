@@ -3,7 +3,7 @@ again from its bytes."""
 
 from __future__ import annotations
 
-from apiserver.encoding import object_as_version
+from apiserver.encoding import at_version, object_as_version
 from apiserver.kinds.kind import Kind, Object
 from apiserver.storage.types import Key, Record
 
@@ -32,9 +32,4 @@ class Recent:
         known.pop(record.key, None)
         if len(known) >= self._limit:
             del known[next(iter(known))]
-        metadata = {**obj["metadata"], "resourceVersion": str(record.revision)}
-        known[record.key] = (
-            record,
-            {"kind": obj["kind"], "apiVersion": obj["apiVersion"], "metadata": metadata}
-            | {name: value for name, value in obj.items() if name not in ("kind", "apiVersion", "metadata")},
-        )
+        known[record.key] = (record, at_version(obj, str(record.revision)))

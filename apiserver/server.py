@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from apiserver import errors, logs, requestinfo, websocket
@@ -105,7 +105,7 @@ class App:
     @staticmethod
     def now() -> str:
         """The time of day for timestamps, RFC 3339 in UTC."""
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        return _timestamp(int(time.time()))
 
     def complete_metadata(self, obj: Object) -> None:
         """uid and creationTimestamp for an object that the server makes itself."""
@@ -273,6 +273,11 @@ class App:
         await self.store.close()
         if self.audit is not None:
             await asyncio.to_thread(self.audit.close)
+
+
+@lru_cache(maxsize=2)
+def _timestamp(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
 
 
 def _log_fault(exchange: Exchange) -> None:

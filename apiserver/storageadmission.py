@@ -26,6 +26,7 @@ class DefaultStorageClass(Plugin):
     """A claim that names no class gets the default one: of several, the newest."""
 
     name = "DefaultStorageClass"
+    sees_status = False
     resources = frozenset({"persistentvolumeclaims"})
     looks_at = (CLASSES,)
 
@@ -71,6 +72,7 @@ class PersistentVolumeClaimResize(Plugin):
     """A claim grows only when it is bound and its class allows it."""
 
     name = "PersistentVolumeClaimResize"
+    sees_status = False
     resources = frozenset({"persistentvolumeclaims"})
     looks_at = (CLASSES,)
 

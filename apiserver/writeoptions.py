@@ -30,6 +30,8 @@ class WriteOptions:
 
 def parse(info: RequestInfo, kind: str, *, apply: bool = False) -> WriteOptions:
     """The options of a create, update or patch; `kind` is CreateOptions, UpdateOptions or PatchOptions. Raises 422."""
+    if not info.query and not apply:
+        return WriteOptions()
     options = WriteOptions(
         dry_run="dryRun" in info.query,
         field_manager=info.param("fieldManager"),

@@ -43,9 +43,10 @@ class OnDemand(Plugin):
 
     def _acting(self, request: Request, context: Context) -> Plugin | None:
         """The plugin on its way to a write: what is registered may look at anything."""
-        if request.server.store.count(self._resource):
+        plugin = self._loaded(request)
+        if plugin is not None and request.server.store.count(self._resource):
             context.unique = True
-        return self._loaded(request)
+        return plugin
 
     async def delete(self, request: Request, kind: Kind, old: Object, context: Context) -> None:
         plugin = self._loaded(request)

@@ -85,6 +85,9 @@ def _changed(old: Any, new: Any, node: Node) -> tuple[FieldSet | None, FieldSet 
     merge = node.merge
     if merge == "leaf" or (not old and not new):
         return {}, None
+    if merge == "struct" and type(old) is dict and type(new) is dict:
+        gained, lost = _changed_map(old, new, node)
+        return gained or None, lost or None
     if merge in ("struct", "map") and not (isinstance(old or {}, dict) and isinstance(new or {}, dict)):
         raise Untypable("expected map")
     if merge in ("set", "keyed"):
@@ -177,14 +180,14 @@ def _changed_items(before: dict[str, Any], after: dict[str, Any], node: Node, in
     gained: FieldSet = {}
     lost: FieldSet = {}
     differing = [key for key, item in after.items() if (was := before.get(key)) is not item and was != item]
-    for element, item in node.sorted_items([after[key] for key in differing]):
-        present = before.get(item[node.keys[0]], _ABSENT)
+    for element, key in node.elements(differing):
+        item, present = after[key], before.get(key, _ABSENT)
         if present is _ABSENT:
             gained[element] = appeared(item, inner)
         else:
             _note(gained, lost, element, _changed(present, item, inner))
-    for element, item in node.sorted_items([item for key, item in before.items() if key not in after]):
-        lost[element] = appeared(item, inner)
+    for element, key in node.elements([key for key in before if key not in after]):
+        lost[element] = appeared(before[key], inner)
     return gained, lost
 
 

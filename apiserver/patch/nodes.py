@@ -117,6 +117,11 @@ class Node:
             f'associative list with keys has an element that omits key field "{key}" (and doesn\'t have default value)'
         )
 
+    def elements(self, keys: list[str]) -> list[tuple[str, str]]:
+        """(path element, key) for texts that are keys of a list with one, in the order of the field set."""
+        pairs = [(f"{self.prefix}{_quoted(key)}}}", key) for key in keys]
+        return pairs if len(pairs) < 2 else sorted(pairs, key=lambda pair: rank(pair[0]))
+
     def sorted_items(self, values: list[Any]) -> Iterator[tuple[str, Any]]:
         """`items` in the order of the field set."""
         pairs = self.items(values)

@@ -149,19 +149,6 @@ class _Live:
         self.items, self.seen, self.key = list(items), list(items), key
         self.places = ranks(items, key, lenient=True)
 
-    def in_place(self, patch: Items) -> list[int] | None:
-        """Where the items of the patch are, if all of them are there and in this order, so that nothing moves."""
-        if len(self.places) < len(self.items):
-            return None
-        at: list[int] = []
-        for item in patch:
-            value = item.get(self.key, _NOTHING)
-            place = self.places.get(token(value)) if DIRECTIVE not in item and value.__hash__ is not None else None
-            if place is None or (at and place <= at[-1]):
-                return None
-            at.append(place)
-        return at
-
     def delete(self, value: Any) -> None:
         gone = token(value)
         self.items = [item for item in self.items if token(item.get(self.key, _NOTHING)) != gone]
@@ -193,26 +180,49 @@ def _merge(present: Items, patch: Items, rule: Rule, deleting: bool) -> tuple[It
         return patch, present
     if not present and not patch:
         return present, present
+    at = _places(present, patch, rule.key) if not deleting else None
+    if at is not None:
+        element = rule.type.element if rule.type is not None else None
+        merged = list(present)
+        for place, change in zip(at, patch, strict=True):
+            merged[place] = _merge_map(merged[place], change, element)
+        return merged, present
     if element_type(present, patch) is not dict:
         if deleting:
             gone = ranks(patch, "")
             return [item for item in present if token(item) not in gone], present
-        merged = list({token(item): item for item in reversed(present + patch)}.values())
-        return ordered(merged, patch, patch, present, ""), present
+        distinct = list({token(item): item for item in reversed(present + patch)}.values())
+        return ordered(distinct, patch, patch, present, ""), present
     if not rule.key:
         raise Unmergeable("cannot merge lists without merge key for type struct")
     element = rule.type.element if rule.type is not None else None
     live = _Live(present, rule.key)
-    at = live.in_place(patch)
-    if at is not None:
-        for place, change in zip(at, patch, strict=True):
-            live.items[place] = _merge_map(live.items[place], change, element)
-        return live.items, present
     changes = _specials(live, patch, rule.key)
     order = list(live.items)
     for change in changes:
         live.merge(change, element)
     return ordered(live.items, changes, changes, order, rule.key), live.seen
+
+
+def _places(present: Items, patch: Items, key: str) -> list[int] | None:
+    """Where the items of the patch are in the live list, if all of them are there and in this order, so that nothing
+    moves; None also where an item has no key, no text there, or the same as another."""
+    if not key:
+        return None
+    places: dict[str, int] = {}
+    for index, item in enumerate(present):
+        value = item.get(key) if type(item) is dict else None
+        if type(value) is not str or value in places:
+            return None
+        places[value] = index
+    at: list[int] = []
+    for item in patch:
+        value = item.get(key) if type(item) is dict and DIRECTIVE not in item else None
+        place = places.get(value) if type(value) is str else None
+        if place is None or (at and place <= at[-1]):
+            return None
+        at.append(place)
+    return at
 
 
 def _specials(live: _Live, patch: Items, key: str) -> Items:

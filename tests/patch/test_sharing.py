@@ -10,12 +10,12 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apiserver.patch import compare
+from apiserver.patch import compare, strategic
 from apiserver.patch.fieldset import FieldSet, difference, from_paths, ordered, paths, without
 from apiserver.patch.managed import STRIPPED, Entry, Write, dispossessed, identity, in_order, updated
 from apiserver.patch.merge_patch import merged_with
 from apiserver.patch.nodes import node_of
-from apiserver.patch.strategic import _Live, merge_strategic
+from apiserver.patch.strategic import merge_strategic
 from apiserver.schema.decode import decode, decode_differing, decode_strictly
 from tests.patch.kinds import POD
 
@@ -98,7 +98,7 @@ def test_what_a_patch_leaves_alone_is_shared_and_what_it_makes_is_decoded(
 def test_a_list_patched_in_place_is_in_the_order_of_any_other(status: Json, change: Json) -> None:
     live = live_pod(status)
     found = merge_strategic(live, {"status": change}, POD)
-    with replaced.object(_Live, "in_place", lambda *_: None):
+    with replaced.object(strategic, "_places", lambda *_: None):
         expected = merge_strategic(live, {"status": change}, POD)
     assert orjson.dumps(found) == orjson.dumps(expected)
 

@@ -89,6 +89,8 @@ def _restarts(container: Object, policy: str, code: int) -> bool:
 
 
 def _claims(statuses: Any, spec: Object) -> list[FieldError]:
+    if not statuses:
+        return []
     known = {claim.get("name") for claim in spec.get("resourceClaims") or ()}
     found: list[FieldError] = []
     seen: set[str] = set()
@@ -165,8 +167,9 @@ def carry_over(status: Object, old: Object) -> None:
     for name in ("qosClass", "observedGeneration"):
         if not status.get(name) and old.get(name):
             status[name] = old[name]
-    seen = {condition.get("type", ""): condition.get("observedGeneration") for condition in old.get("conditions") or ()}
-    if any(seen.values()) and status.get("conditions"):
+    observed = [condition for condition in old.get("conditions") or () if condition.get("observedGeneration")]
+    if observed and status.get("conditions"):
+        seen = {condition.get("type", ""): condition["observedGeneration"] for condition in observed}
         status["conditions"] = [_observed(condition, seen) for condition in status["conditions"]]
 
 
