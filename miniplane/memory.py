@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 GC_THRESHOLDS = (50_000, 20, 100)
 LOOK_SECONDS = 5.0
+WORK_SECONDS = 0.01
+"""CPU time of this process within which it frees nothing that is worth a look."""
 SLACK_PAGES = 2048
-"""Growth (8 MB of usual pages) that is worth a look at what is free."""
+"""Growth (8 MB of usual pages) since the process was smallest that is."""
 _STATM = Path("/proc/self/statm")
 
 
@@ -32,14 +35,14 @@ async def give_back() -> None:
     trim = _malloc_trim()
     if trim is None:
         return
-    least = _resident()
+    least, worked = _resident(), time.process_time()
     while True:
         await asyncio.sleep(LOOK_SECONDS)
-        resident = _resident()
-        if resident > least + SLACK_PAGES:
+        if time.process_time() - worked < WORK_SECONDS:
+            continue
+        if _resident() > least + SLACK_PAGES:
             await asyncio.to_thread(trim, 0)
-            resident = least = _resident()
-        least = min(least, resident)
+        least, worked = min(least, _resident()), time.process_time()
 
 
 def _resident() -> int:
