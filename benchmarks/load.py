@@ -55,11 +55,13 @@ class Series:
 
 @dataclass(slots=True)
 class Report:
-    """What a load saw; delays in milliseconds."""
+    """What a load saw; delays in milliseconds. `cores`: how much of the machine the client took for itself, where it is
+    another process."""
 
     rate: float
     delays: list[float] = field(default_factory=list)
     failures: int = 0
+    cores: float = 0.0
 
 
 class _Connection(asyncio.Protocol):

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
+from typing import NamedTuple
 
 from benchmarks import load, wrk
 from tests.plane import Plane, read_until
 
 CONNECTIONS = 16
+ROUNDS = 4
+"""How often a load and its calibration take turns: machines have faster and slower seconds."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -27,29 +32,42 @@ class Result:
     met: bool | None = None
 
 
+class Measured(NamedTuple):
+    """A load and its calibration: requests a second of each and the share, medians of the rounds; all delays in ms."""
+
+    rate: float
+    limit: float
+    share: float
+    delays: list[float]
+
+
 @dataclass(slots=True)
 class Bench:
-    """Settings, and the calibration of this run."""
+    """Settings. `seconds` is the length of each load."""
 
     pods: int
     seconds: float
     wrk: str | None
-    limits: list[float] = field(default_factory=list)
 
-    async def limit(self) -> float:
-        """Requests per second of a bare ASGI callable on uvicorn, measured now."""
-        import re
-
+    async def against_limit(self, send: Callable[[int], Awaitable[load.Report]]) -> Measured:
+        """A load by turns with a bare ASGI callable on uvicorn; `send` gets the number of the round. Raises
+        RuntimeError for requests that fail."""
         process = subprocess.Popen([sys.executable, "-m", "benchmarks.limit"], stdout=subprocess.PIPE, text=True)
+        limits, reports = [], []
         try:
             port = int(read_until(process, re.compile(r"listening (\d+)"), 10)[1])
-            target = load.Target("127.0.0.1", port)
-            rate = (await self.get(target, "/")).rate
+            for number in range(ROUNDS):
+                limits.append((await self.get(load.Target("127.0.0.1", port), "/")).rate)
+                reports.append(await send(number))
         finally:
             process.kill()
             process.wait()
-        self.limits.append(rate)
-        return rate
+        failures = sum(report.failures for report in reports)
+        if failures:
+            raise RuntimeError(f"{failures} requests failed")
+        rates = [report.rate for report in reports]
+        share = median(rate / limit for rate, limit in zip(rates, limits, strict=True))
+        return Measured(median(rates), median(limits), share, [delay for report in reports for delay in report.delays])
 
     async def get(self, target: load.Target, path: str) -> load.Report:
         """GET one path as fast as it goes."""

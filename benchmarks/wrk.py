@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import tempfile
+import time
 
 from benchmarks.load import Report, Series, Target
 
@@ -49,10 +51,13 @@ def _text(data: bytes) -> str:
 def _run(program: str, target: Target, connections: int, seconds: float, *words: str, path: str = "/") -> Report:
     url = f"{'https' if target.context else 'http'}://{target.host}:{target.port}{path}"
     command = [program, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", *words, url]
+    began, before = time.perf_counter(), os.times()
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    took, after = time.perf_counter() - began, os.times()
+    spent = after.children_user - before.children_user + after.children_system - before.children_system
     rate = re.search(r"Requests/sec: +([\d.]+)", output)
     wrong = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
     if rate is None:
         raise RuntimeError(f"wrk said: {output}")
     delays = [int(microseconds) / 1000 for microseconds in re.findall(r"^delay (\d+)$", output, re.MULTILINE)]
-    return Report(float(rate[1]), delays, failures=int(wrong[1]) if wrong else 0)
+    return Report(float(rate[1]), delays, failures=int(wrong[1]) if wrong else 0, cores=spent / took)

@@ -180,9 +180,9 @@ def _merge(present: Items, patch: Items, rule: Rule, deleting: bool) -> tuple[It
         return patch, present
     if not present and not patch:
         return present, present
+    element = rule.type.element if rule.type is not None else None
     at = _places(present, patch, rule.key) if not deleting else None
     if at is not None:
-        element = rule.type.element if rule.type is not None else None
         merged = list(present)
         for place, change in zip(at, patch, strict=True):
             merged[place] = _merge_map(merged[place], change, element)
@@ -195,7 +195,6 @@ def _merge(present: Items, patch: Items, rule: Rule, deleting: bool) -> tuple[It
         return ordered(distinct, patch, patch, present, ""), present
     if not rule.key:
         raise Unmergeable("cannot merge lists without merge key for type struct")
-    element = rule.type.element if rule.type is not None else None
     live = _Live(present, rule.key)
     changes = _specials(live, patch, rule.key)
     order = list(live.items)
