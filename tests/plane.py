@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +47,14 @@ def read_until(process: subprocess.Popen[str], pattern: re.Pattern[str], timeout
             if not chunk:
                 break
     raise AssertionError(f"never said {pattern.pattern!r}, exit code {process.poll()}; it said:\n{seen}")
+
+
+def wait_until(holds: Callable[[], bool], timeout: float = 10.0) -> None:
+    """Wait for what cannot be awaited (other processes, their memory). Raises AssertionError."""
+    deadline = time.monotonic() + timeout
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
 
 
 @dataclass

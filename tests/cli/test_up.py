@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plane import Plane
+from tests.plane import Plane, wait_until
 
 StartPlane = Callable[..., Plane]
 
@@ -22,13 +22,6 @@ StartPlane = Callable[..., Plane]
 def children(pid: int) -> set[int]:
     listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout
     return {int(word) for word in listed.split()} - {0}
-
-
-def wait_until(holds: Callable[[], bool], timeout: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def alive(pid: int) -> bool:
