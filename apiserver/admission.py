@@ -87,33 +87,26 @@ def check_namespace(kind: Kind, name: str, context: Context) -> None:
 
 
 class Acting:
-    """Plugins by the resources that they act on."""
+    """The plugins that have something to say in a phase, by resource and by whether a status is written."""
 
     def __init__(self, plugins: Iterable[Plugin]) -> None:
         every = list(plugins)
-        named = {resource for plugin in every for resource in plugin.resources or ()}
-        self._elsewhere = [plugin for plugin in every if plugin.resources is None]
-        self._named = {
-            resource: [plugin for plugin in every if plugin.resources is None or resource in plugin.resources]
+        named = {None, *(resource for plugin in every for resource in plugin.resources or ())}
+        self._acting = {
+            (resource, status): [
+                plugin
+                for plugin in every
+                if (plugin.resources is None or resource in plugin.resources) and (plugin.sees_status or not status)
+            ]
             for resource in named
+            for status in (False, True)
         }
-
-    def on(self, resource: str) -> list[Plugin]:
-        """Those that act on objects of a resource, in order."""
-        return self._named.get(resource, self._elsewhere)
-
-
-class Phase:
-    """The plugins that have something to say in a phase, of a write of a status or of any other."""
-
-    def __init__(self, plugins: Iterable[Plugin]) -> None:
-        every = list(plugins)
-        self._any = Acting(every)
-        self._status = Acting(plugin for plugin in every if plugin.sees_status)
 
     def on(self, resource: str, subresource: str = "") -> list[Plugin]:
         """Those that act on writes of a resource, in order."""
-        return (self._status if subresource == "status" else self._any).on(resource)
+        status = subresource == "status"
+        found = self._acting.get((resource, status))
+        return found if found is not None else self._acting[None, status]
 
 
 class Admission:
@@ -122,8 +115,8 @@ class Admission:
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         self.plugins = plugins
-        self._mutating = Phase(plugin for plugin in plugins if type(plugin).mutate is not Plugin.mutate)
-        self._validating = Phase(plugin for plugin in plugins if type(plugin).validate is not Plugin.validate)
+        self._mutating = Acting(plugin for plugin in plugins if type(plugin).mutate is not Plugin.mutate)
+        self._validating = Acting(plugin for plugin in plugins if type(plugin).validate is not Plugin.validate)
         self._deleting = [plugin for plugin in plugins if type(plugin).delete is not Plugin.delete]
         self._calling = [plugin for plugin in plugins if type(plugin).call is not Plugin.call]
 

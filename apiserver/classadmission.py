@@ -146,7 +146,6 @@ class PodTopologyLabels(Plugin):
     """A pod gets its node's zone and region as labels when it is bound (KEP-4742)."""
 
     name = "PodTopologyLabels"
-    sees_status = False
 
     async def call(self, request: Request, kind: Kind, obj: Object, context: Context) -> None:
         target = obj.get("target") or {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from apiserver.kinds.kind import Context, Kind, Object
-from apiserver.kinds.kind import subresource as subresource_of
 from apiserver.patch import managed
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ def reset_fields(kind: Kind, subresource: str) -> tuple[tuple[str, ...], ...]:
     """Paths that this kind of write does not own: status of the main resource, spec of the status subresource."""
     if subresource == "status":
         return (("spec",), ("metadata",)) if kind.strategy.status_resets_metadata else (("spec",),)
-    return (("status",),) if subresource_of(kind, "status") is not None else ()
+    return (("status",),) if "status" in kind.subresource_names else ()
 
 
 def track(request: Request, old: Object | None, new: Object, options: WriteOptions, context: Context) -> None:

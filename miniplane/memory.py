@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import time
 from collections.abc import Callable
@@ -32,7 +31,7 @@ async def give_back() -> None:
     glibc gives back only what is free at the end of its heap, and one small block there that is in use keeps all that a
     thousand closed TLS connections had. Elsewhere than with glibc this returns at once.
     """
-    trim = _malloc_trim()
+    trim = await asyncio.to_thread(_malloc_trim)
     if trim is None:
         return
     least, worked = _resident(), time.process_time()
@@ -51,6 +50,8 @@ def _resident() -> int:
 
 
 def _malloc_trim() -> Callable[[int], int] | None:
+    import ctypes  # takes 4 ms, which a start can do without
+
     if not _STATM.exists():
         return None
     trim: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -42,8 +42,8 @@ async def _until_stopped(
 
     def answering(app: App) -> None:
         memory.settle()
-        background.append(asyncio.create_task(memory.give_back()))
         background.append(asyncio.create_task(asyncio.to_thread(ready)))
+        background.append(asyncio.create_task(memory.give_back()))
 
     server = asyncio.create_task(serve(options, ready=answering, stopping=stopping, sockets=sockets))
     await asyncio.wait([server, asyncio.create_task(asked.wait())], return_when=asyncio.FIRST_COMPLETED)

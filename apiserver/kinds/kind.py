@@ -287,14 +287,14 @@ class Kind:
     api_version: str = field(init=False)
     stored_group: str = field(init=False)  # the group it is stored in, and that its faults are told under
     resource: str = field(init=False)  # `plural.group`: the storage name, shared by every version
-    by_name: Mapping[str, Subresource] = field(init=False, compare=False, repr=False)  # `subresources`
+    subresource_names: Mapping[str, Subresource] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         stored_group = self.stored_as[0] if self.stored_as else self.group
         set_field = object.__setattr__  # once: they are asked for many times in every request
         set_field(self, "api_version", f"{self.group}/{self.version}" if self.group else self.version)
         set_field(self, "stored_group", stored_group)
-        set_field(self, "by_name", {sub.name: sub for sub in reversed(self.subresources)})
+        set_field(self, "subresource_names", {sub.name: sub for sub in self.subresources})
         set_field(self, "resource", f"{self.plural}.{stored_group}" if stored_group else self.plural)
 
     @property
@@ -309,7 +309,7 @@ class Kind:
 
 def subresource(kind: Kind, name: str) -> Subresource | None:
     """The subresource of that name."""
-    return kind.by_name.get(name)
+    return kind.subresource_names.get(name)
 
 
 KindList = Sequence[Kind]

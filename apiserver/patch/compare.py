@@ -85,17 +85,14 @@ def _changed(old: Any, new: Any, node: Node) -> tuple[FieldSet | None, FieldSet 
     merge = node.merge
     if merge == "leaf" or (not old and not new):
         return {}, None
-    if merge == "struct" and type(old) is dict and type(new) is dict:
-        gained, lost = _changed_map(old, new, node)
-        return gained or None, lost or None
-    if merge in ("struct", "map") and not (isinstance(old or {}, dict) and isinstance(new or {}, dict)):
-        raise Untypable("expected map")
     if merge in ("set", "keyed"):
         gained, lost = _changed_list(old or [], new or [], node)
-    elif merge == "deduced" and not (isinstance(old or {}, dict) and isinstance(new or {}, dict)):
+    elif isinstance(old or {}, dict) and isinstance(new or {}, dict):
+        gained, lost = _changed_map(old or {}, new or {}, node)
+    elif merge == "deduced":
         return {}, None
     else:
-        gained, lost = _changed_map(old or {}, new or {}, node)
+        raise Untypable("expected map")
     return gained or None, lost or None
 
 

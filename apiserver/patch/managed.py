@@ -165,7 +165,7 @@ def updated(old: Object, new: Object, node: Node, entries: list[Entry], write: W
     except Untypable:
         return entries
     if write.reset:
-        gained, lost = without(gained, write.reset), lost and without(lost, write.reset)
+        gained, lost = without(gained, write.reset), without(lost, write.reset)
     if not gained and not lost:
         return entries
     own = difference(gained, STRIPPED)
@@ -184,8 +184,7 @@ def dispossessed(entries: list[Entry], *taken: FieldSet) -> list[Entry]:
     for entry in entries:
         before = fields = entry.get("fieldsV1") or {}
         for part in taken:
-            if part:
-                fields = difference(fields, part)
+            fields = difference(fields, part)
         if fields is not before:
             entry = {**entry, "fieldsV1": fields}
         if fields:

@@ -181,7 +181,7 @@ def _merge(present: Items, patch: Items, rule: Rule, deleting: bool) -> tuple[It
     if not present and not patch:
         return present, present
     element = rule.type.element if rule.type is not None else None
-    at = _places(present, patch, rule.key) if not deleting else None
+    at = _places(present, patch, rule.key)
     if at is not None:
         merged = list(present)
         for place, change in zip(at, patch, strict=True):

@@ -47,9 +47,6 @@ def decode_differing(obj: dict[str, Any], kind: Type, known: dict[str, Any], dee
     except (Mismatch, DecodeError, RecursionError):
         return decode_changed(obj, kind, known)  # says where, and what is wrong first
     left_out = next(_left_out) - left_out
-    rest = (item is not None and known.get(name) is item for name, item in obj.items() if name != deep)
-    if obj.keys() == known.keys() and all(rest):
-        return {**obj, deep: inner}, left_out == 1
     found, whole = decode_changed({**obj, deep: inner}, kind, {**known, deep: inner})
     return found, whole and left_out == 1
 

@@ -93,10 +93,10 @@ class Store:
         with self.engine.connect() as connection:
             if self.replicated:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
-            self.writer.load(connection)
+            self.writer.state.load(connection)
             self._load_bounds(connection)
             connection.rollback()
-        self._show(Picture(self.writer.state, self.writer.claims.owned, self.writer.revision))
+        self._show(self.writer.state.picture())
 
     def _show(self, picture: Picture) -> None:
         """Fill the empty cache."""
@@ -152,7 +152,7 @@ class Store:
     @property
     def compacted(self) -> int:
         """Watches and lists from before this revision are refused."""
-        return self.writer.compacted
+        return self.writer.state.compacted
 
     def _collection(self, resource: str) -> Collection:
         found = self._collections.get(resource)
@@ -274,7 +274,7 @@ class Store:
     async def lag(self, seconds: float) -> int | None:
         """How many revisions readers are behind the database; None where it does not say within `seconds`."""
         if not self.replicated and self._peers is None:
-            return self.writer.revision - self.revision
+            return self.writer.state.revision - self.revision
         position = select(tables.revision.c.value)
         try:
             async with asyncio.timeout(seconds):
@@ -307,12 +307,12 @@ class Store:
 
     def _page(self, connection: Connection, since: int) -> tuple[Events, int]:
         """A page of the log after `since`, and the revision it reaches. Raises Compacted."""
-        if since < self.writer.compacted:
-            raise Compacted(since, self.writer.compacted)
+        if since < self.writer.state.compacted:
+            raise Compacted(since, self.writer.state.compacted)
         statement = select(tables.log).where(tables.log.c.revision > since).order_by(tables.log.c.revision).limit(PAGE)
         events = [log.event_of(row) for row in connection.execute(statement)]
         if not events or events[0].revision != since + 1:  # another process has compacted; we have not heard of it yet
-            raise Compacted(since, max(self.writer.compacted, since + 1))
+            raise Compacted(since, max(self.writer.state.compacted, since + 1))
         return events, events[-1].revision
 
     async def snapshot(self, resource: str, namespace: str, revision: int) -> Records:

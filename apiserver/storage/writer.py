@@ -23,16 +23,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from apiserver.storage import journal, log, tables
 from apiserver.storage.bulk import insert_rows, placeholder
-from apiserver.storage.claims import Claims, Plan
+from apiserver.storage.claims import Plan
 from apiserver.storage.peers import Peers
+from apiserver.storage.state import POSITION, State
 from apiserver.storage.tasks import Group, Picture, Task
-from apiserver.storage.types import ClaimTaken, Event, Exists, Key, Record, Stale, Unavailable, Write
+from apiserver.storage.types import Event, Unavailable
 
 logger = logging.getLogger("miniplane.storage")
 BATCH_LIMIT = 256
 CATCH_UP_PAGE = 1000
 COMPACTION_SLICE = 2000
-POSITION = select(tables.revision.c.value, tables.revision.c.compacted)
 LAST_SILENCE = 1.0
 """Seconds that the end of the process waits for a database that says nothing."""
 
@@ -42,7 +42,7 @@ Deliver = Callable[[list[Event], Answers], None]
 
 
 class Writer:
-    """Owns the write connection and the exact state: records, claims and the revision."""
+    """Owns the write connection and the exact state."""
 
     def __init__(
         self,
@@ -55,9 +55,7 @@ class Writer:
     ) -> None:
         self._engine, self._loop, self._deliver, self._bounds = engine, loop, deliver, bounds
         self._replace, self._peers = replace, peers
-        self.state: dict[Key, Record] = {}
-        self.claims = Claims()
-        self.revision = self.compacted = 0
+        self.state = State()
         self._queue: queue.SimpleQueue[Group | Task | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="storage-writer", daemon=True)
         self._postgresql = engine.dialect.name == "postgresql"
@@ -179,7 +177,7 @@ class Writer:
                 self._commit_groups(connection, [group])
             return
         else:
-            self._bounds.add(self.revision, len(plan.events), log.sizes(plan.events), int(time.time()))
+            self._bounds.add(self.state.revision, len(plan.events), log.sizes(plan.events), int(time.time()))
             if self._failing:
                 self._failing = False
                 logger.warning("the database takes writes again")
@@ -216,18 +214,18 @@ class Writer:
         return answers
 
     def _plan_groups(self, plan: Plan, groups: list[Group]) -> Answers:
-        return [(group.done, self._plan_group(plan, group)) for group in groups]
+        return [(group.done, self.state.plan(plan, group)) for group in groups]
 
     @property
     def _behind(self) -> bool:
-        return self._peers is not None and self._peers.newest > self.revision
+        return self._peers is not None and self._peers.newest > self.state.revision
 
     def _turn(self) -> AbstractContextManager[None]:
         return nullcontext() if self._peers is None else self._peers.turn()
 
     def _publish(self) -> None:
         if self._peers is not None:
-            self._peers.publish(self.revision)
+            self._peers.publish(self.state.revision)
 
     def _failed(self, error: BaseException) -> None:
         """Told once, not for every write: nobody is helped by a log that fills the disk as well."""
@@ -249,13 +247,13 @@ class Writer:
 
     def lock(self, connection: Connection) -> list[Event]:
         """Take the lock; read and apply what others committed since we last held it."""
-        value, self.compacted = connection.exec_driver_sql(self._read_position).one()
-        return self.catch_up(connection, value) if value != self.revision else []
+        value, self.state.compacted = connection.exec_driver_sql(self._read_position).one()
+        return self.catch_up(connection, value) if value != self.state.revision else []
 
     def follow(self, connection: Connection) -> list[Event]:
         """Read and apply what others have committed. The transaction must see one state of the database."""
-        value, self.compacted = connection.execute(POSITION).one()
-        return self.catch_up(connection, value) if value != self.revision else []
+        value, self.state.compacted = connection.execute(POSITION).one()
+        return self.catch_up(connection, value) if value != self.state.revision else []
 
     def catch_up(self, connection: Connection, until: int) -> list[Event]:
         """Events of other processes up to `until`, applied to our state; nothing is where the database fails meanwhile.
@@ -264,7 +262,7 @@ class Writer:
         is read anew, and readers are told before this returns.
         """
         found: list[Event] = []
-        reached = self.revision
+        reached = self.state.revision
         while reached < until:
             statement = select(tables.log).where(tables.log.c.revision > reached, tables.log.c.revision <= until)
             rows = connection.execute(statement.order_by(tables.log.c.revision).limit(CATCH_UP_PAGE)).all()
@@ -275,79 +273,17 @@ class Writer:
         if reached != until:
             self._read_anew(connection)
             return []
-        held = Claims.of(connection, {event.record.key for event in found})
-        self.claims.take_over(found, held)
-        for event in found:
-            self._apply(event)
         if found:
-            self._bounds.add(self.revision, len(found), log.sizes(found), int(time.time()))
+            self.state.take_over(connection, found)
+            self._bounds.add(self.state.revision, len(found), log.sizes(found), int(time.time()))
         return found
 
     def _read_anew(self, connection: Connection) -> None:
         """Take the database as it is now; the loop is told with what came before it."""
-        logger.warning("the log does not reach back to revision %d: everything is read anew", self.revision)
-        self.load(connection)
-        picture = Picture(dict(self.state), dict(self.claims.owned), self.revision)
+        logger.warning("the log does not reach back to revision %d: everything is read anew", self.state.revision)
+        self.state.load(connection)
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._replace, picture)
-
-    def load(self, connection: Connection) -> None:
-        """Read everything. The transaction must see one state of the database: under our lock, or a snapshot."""
-        value, compacted = connection.execute(POSITION).one()
-        records = [log.record_of(row) for row in connection.execute(select(tables.objects))]
-        self.claims.load(connection)
-        self.state = {record.key: record for record in records}
-        self.revision, self.compacted = value, compacted
-
-    def _apply(self, event: Event) -> None:
-        if event.type == "DELETED":
-            self.state.pop(event.record.key, None)
-        else:
-            self.state[event.record.key] = event.record
-        self.revision = event.revision
-
-    def _plan_group(self, plan: Plan, group: Group) -> Any:
-        """Check and apply one group in memory: its records, or the exception that refuses it."""
-        events, undo = len(plan.events), len(plan.undo)
-        claimed, released = len(plan.claimed), len(plan.released)
-        try:
-            if len(group.writes) > 1:
-                self.claims.release(plan, group.writes)
-            return [self._plan_write(plan, write) for write in group.writes]
-        except (Exists, Stale, ClaimTaken) as refusal:
-            for step in reversed(plan.undo[undo:]):
-                step()
-            del plan.events[events:], plan.undo[undo:], plan.claimed[claimed:], plan.released[released:]
-            return refusal
-
-    def _plan_write(self, plan: Plan, write: Write) -> Record:
-        key = write.key
-        current = self.state.get(key)
-        if write.expected == 0 and current is not None:
-            raise Exists(key)
-        if write.expected != 0 and (current is None or current.revision != write.expected):
-            raise Stale(key, current)
-        claims = self.claims.plan(plan, write)
-        before = self.revision
-        plan.undo.append(lambda: self._restore(key, current, before))
-        self.revision += 1
-        head, tail = write.template
-        known = current is not None and current.labels == write.labels
-        labels = current.labels if known and current is not None else log.interned(write.labels)
-        record = Record(key, self.revision, write.uid, b"%s%d%s" % (head, self.revision, tail), labels, len(head))
-        if write.type == "DELETED":
-            del self.state[key]
-        else:
-            self.state[key] = record
-        plan.events.append(Event(write.type, self.revision, record, current, claims))
-        return record
-
-    def _restore(self, key: Key, record: Record | None, revision: int) -> None:
-        self.revision = revision
-        if record is None:
-            self.state.pop(key, None)
-        else:
-            self.state[key] = record
+            self._loop.call_soon_threadsafe(self._replace, self.state.picture())
 
     def _write(self, connection: Connection, plan: Plan) -> None:
         now = int(time.time())
@@ -358,7 +294,7 @@ class Writer:
             connection.execute(text("SELECT pg_notify('miniplane', '')"))
         else:
             insert_rows(connection, tables.log, rows, sizes=journal.SIZES)
-        self.claims.write(connection, plan)
+        self.state.claims.write(connection, plan)
 
     def _write_objects(self, connection: Connection, plan: Plan, rows: list[tuple[Any, ...]]) -> None:
         """What the log says, in the other tables."""
@@ -369,7 +305,7 @@ class Writer:
         if gone:
             columns = (tables.objects.c.resource, tables.objects.c.namespace, tables.objects.c.name)
             connection.execute(delete(tables.objects).where(tuple_(*columns).in_(gone)))
-        connection.exec_driver_sql(self._move_position, (self.revision,))
+        connection.exec_driver_sql(self._move_position, (self.state.revision,))
 
     def _send(self, events: list[Event], answers: Answers) -> None:
         if not self._loop.is_closed():
@@ -377,7 +313,7 @@ class Writer:
 
     def _compact_if_due(self, connection: Connection) -> None:
         cut = self._bounds.excess(int(time.time()))
-        if cut > self.compacted:
+        if cut > self.state.compacted:
             try:
                 self.compact(connection, cut)
             except SQLAlchemyError:
@@ -388,7 +324,7 @@ class Writer:
         with self._turn():
             connection.execute(update(tables.revision).where(tables.revision.c.compacted < cut).values(compacted=cut))
             connection.commit()
-        self.compacted = cut
+        self.state.compacted = cut
         while True:
             self._heard()
             oldest = select(tables.log.c.revision).where(tables.log.c.revision <= cut).limit(COMPACTION_SLICE)
