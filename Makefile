@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: up test lint bench bench-plot conformance fuzz soak clean
+.PHONY: up test lint bench bench-plot conformance fuzz soak clean bytecode
 
-up: $(VENV)/.run
+up: bytecode
 	@exec $(BIN)/miniplane up $(ARGS)
 
-test: $(VENV)/.test
+test: $(VENV)/.test bytecode
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.test
@@ -17,20 +17,24 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.test
+bench: $(VENV)/.test bytecode
 	$(BIN)/python -m benchmarks $(ARGS)
 
-bench-plot: $(VENV)/.test
+bench-plot: $(VENV)/.test bytecode
 	$(BIN)/python -m benchmarks.growth --plot docs/growth.svg $(ARGS)
 
-conformance: $(VENV)/.test
+conformance: $(VENV)/.test bytecode
 	$(BIN)/python -m tests.conformance $(ARGS)
 
-fuzz: $(VENV)/.test
+fuzz: $(VENV)/.test bytecode
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
-soak: $(VENV)/.test
+soak: $(VENV)/.test bytecode
 	$(BIN)/python -m tests.consistency $(ARGS)
+
+# What pip does for a wheel and not for an editable install; without it a start compiles 200 files, which takes 0.4 s.
+bytecode: $(VENV)/.run
+	@$(BIN)/python -m compileall -q apiserver controllers miniplane
 
 clean:
 	rm -rf $(VENV)
