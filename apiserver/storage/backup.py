@@ -1,8 +1,9 @@
 """A database copied while servers use it, and an empty one filled from such a copy.
 
 A copy is a SQLite file with our schema, whatever the database is: objects and claims as they were at one revision,
-without the event log. A restored database begins at a later revision than anything a client can have seen (etcd's
-`--bump-revision`): a watch from before gets 410 and lists again, instead of taking other events for those it missed.
+without the events before it. A restored database begins at a later revision than anything a client can have seen
+(etcd's `--bump-revision`): a watch from before gets 410 and lists again, instead of taking other events for those it
+missed.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
 
-from apiserver.storage import migrate, tables
+from apiserver.storage import log, migrate, tables
 from apiserver.storage.engine import open_engine
 
 BUMP = 1_000_000_000
 """Revisions that writes after the backup may have used: a thousand a second for eleven days."""
 ROWS = 500
-COPIED = (tables.objects, tables.claims)
+COPIED = {tables.log: log.current(), tables.objects: select(tables.objects), tables.claims: select(tables.claims)}
 Progress = Callable[[int], None]
 
 
@@ -41,7 +42,7 @@ def backup(url: str, file: Path, progress: Progress) -> int:
         migrate.prepare(target)
         with source.connect() as reading, target.begin() as writing:
             row = reading.execute(select(tables.revision)).one()
-            writing.execute(tables.revision.update().values(value=row.value, compacted=row.value))
+            writing.execute(tables.revision.update().values(value=row.value, compacted=row.value, swept=row.value))
             return _copy(reading, writing, progress)
     finally:
         source.dispose()
@@ -60,7 +61,7 @@ def restore(file: Path, url: str, progress: Progress) -> int:
         with source.connect() as reading, target.begin() as writing:
             revision = reading.execute(select(tables.revision.c.value)).scalar_one() + BUMP
             _take(writing)
-            writing.execute(tables.revision.update().values(value=revision, compacted=revision))
+            writing.execute(tables.revision.update().values(value=revision, compacted=revision, swept=revision))
             return _copy(reading, writing, progress)
     finally:
         source.dispose()
@@ -102,8 +103,8 @@ def _take(connection: Connection) -> None:
 
 def _copy(reading: Connection, writing: Connection, progress: Progress) -> int:
     done = 0
-    for table in COPIED:
-        for page in reading.execution_options(yield_per=ROWS).execute(select(table)).partitions(ROWS):
+    for table, rows in COPIED.items():
+        for page in reading.execution_options(yield_per=ROWS).execute(rows).partitions(ROWS):
             writing.execute(table.insert(), [row._asdict() for row in page])
             done += len(page) if table is tables.objects else 0
             progress(done)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from sqlalchemy import Connection, Select, delete, select, update
 
+from apiserver.storage import tables
 from apiserver.storage.types import Event, Key, Record
 
 NO_LABELS: Mapping[str, str] = {}
@@ -26,32 +28,56 @@ def log_row(event: Event, now: int) -> tuple[Any, ...]:
     """What the table `log` holds of an event, in the order of its columns."""
     record, previous = event.record, event.previous
     labels = orjson.dumps(record.labels) if record.labels else b"{}"
-    what = (event.revision, *record.key, event.type, record.uid, record.version_at, labels, record.data)
-    if previous is None:
-        return (*what, 0, 0, None, now)
-    return (*what, previous.revision, previous.version_at, previous.data, now)
+    replaced = previous.revision if previous is not None else 0
+    return (
+        event.revision, *record.key, event.type, record.uid, record.version_at, labels, replaced, now, record.data
+    )  # fmt: skip
 
 
 def object_row(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """What the table `objects` holds after an event, from its row of `log`."""
-    revision, resource, namespace, name, _, uid, version_at, labels, body = row[:9]
-    return (resource, namespace, name, uid, revision, version_at, labels, body)
+    revision, resource, namespace, name = row[:4]
+    return (resource, namespace, name, revision)
+
+
+def current() -> Select[Any]:
+    """The rows of `log` that `objects` names; nothing but nulls for one that is lost."""
+    return select(tables.log).select_from(
+        tables.objects.outerjoin(tables.log, tables.log.c.revision == tables.objects.c.revision)
+    )
+
+
+def page(since: int, size: int) -> Select[Any]:
+    """Rows of events after a revision for `event_of`, oldest first."""
+    before = tables.log.alias("before")
+    of_before = (
+        before.c.body.label("previous"),
+        before.c.version_at.label("previous_at"),
+        before.c.labels.label("previous_labels"),
+    )
+    both = tables.log.outerjoin(before, before.c.revision == tables.log.c.previous_revision)
+    asked = select(tables.log, *of_before).select_from(both).where(tables.log.c.revision > since)
+    return asked.order_by(tables.log.c.revision).limit(size)
 
 
 def record_of(row: Any) -> Record:
-    """A record from a row of `objects` or `log`."""
+    """A record from a row of `log`. Raises ValueError for one that is not there."""
+    if row.revision is None:
+        raise ValueError("the log has lost what an object holds")
     key = Key(sys.intern(row.resource), sys.intern(row.namespace), row.name)
-    labels = interned(orjson.loads(row.labels)) if len(row.labels) > 2 else NO_LABELS
-    return Record(key, row.revision, row.uid, bytes(row.body), labels, row.version_at)
+    return Record(key, row.revision, row.uid, bytes(row.body), _labels(row.labels), row.version_at)
+
+
+def _labels(stored: bytes) -> Mapping[str, str]:
+    return interned(orjson.loads(stored)) if len(stored) > 2 else NO_LABELS
 
 
 def event_of(row: Any) -> Event:
-    record = record_of(row)
-    previous = None
+    """An event from a row of `page`."""
+    record, previous = record_of(row), None
     if row.previous is not None:
-        body = bytes(row.previous)
-        labels = interned((orjson.loads(body)["metadata"]).get("labels") or {})
-        previous = Record(record.key, row.previous_revision, row.uid, body, labels, row.previous_at)
+        labels = _labels(row.previous_labels)
+        previous = Record(record.key, row.previous_revision, row.uid, bytes(row.previous), labels, row.previous_at)
     return Event(row.type, row.revision, record, previous)
 
 
@@ -99,5 +125,16 @@ class Bounds:
         return cut
 
 
+def sweep(connection: Connection, after: int, until: int) -> None:
+    """Delete what nobody can ask for once the events up to `until` are compacted: what they replaced, and the last
+    content of what they deleted. Those up to `after` are swept already."""
+    events = tables.log.c.revision.between(after + 1, until)
+    replaced = select(tables.log.c.previous_revision).where(events)
+    connection.execute(delete(tables.log).where(tables.log.c.revision.in_(replaced)))
+    connection.execute(delete(tables.log).where(events, tables.log.c.type == "DELETED"))
+    connection.execute(update(tables.revision).values(swept=until))
+
+
 def sizes(events: Sequence[Event]) -> int:
-    return sum(len(e.record.data) + (len(e.previous.data) if e.previous else 0) for e in events)
+    """Bytes that the log holds for these events: what they replaced is held for the events before them."""
+    return sum(len(event.record.data) for event in events)

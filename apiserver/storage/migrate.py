@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from apiserver.storage import tables
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in `alembic/versions`; a test compares them."""
 
 
@@ -45,22 +45,26 @@ def prepare(engine: Engine) -> None:
     upgrade(engine, version)
 
 
-def _create(connection: Connection) -> None:
-    postgresql = connection.dialect.name == "postgresql"
-    if postgresql:
+def _alone(connection: Connection) -> None:
+    """Keep others who prepare the same database waiting until this transaction ends; SQLite does so by itself."""
+    if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(7120442)"))
-        if stated(connection) is not None:
-            connection.rollback()
-            return
+
+
+def _create(connection: Connection) -> None:
+    _alone(connection)
+    if stated(connection) is not None:
+        connection.rollback()
+        return
     tables.metadata.create_all(connection)
     connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
     connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
-    connection.execute(tables.revision.insert().values(id=1, value=1, compacted=0))
+    connection.execute(tables.revision.insert().values(id=1, value=1, compacted=0, swept=0))
     connection.commit()
 
 
-def upgrade(engine: Engine, version: str | None) -> None:
-    """Run the migrations. Raises NewerDatabase for a revision that we do not know."""
+def upgrade(engine: Engine, version: str | None, target: str = "head") -> None:
+    """Run the migrations up to `target`. Raises NewerDatabase for a revision that we do not know."""
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
@@ -75,6 +79,7 @@ def upgrade(engine: Engine, version: str | None) -> None:
             "it belongs to a newer version"
         )
     with engine.connect() as connection:
+        _alone(connection)
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, target)
         connection.commit()

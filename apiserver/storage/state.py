@@ -26,7 +26,7 @@ class State:
     def load(self, connection: Connection) -> None:
         """Read everything. The transaction must see one state of the database: under our lock, or a snapshot."""
         value, compacted = connection.execute(POSITION).one()
-        records = [log.record_of(row) for row in connection.execute(select(tables.objects))]
+        records = [log.record_of(row) for row in connection.execute(log.current())]
         self.claims.load(connection)
         self.records = {record.key: record for record in records}
         self.revision, self.compacted = value, compacted
@@ -34,6 +34,17 @@ class State:
     def picture(self) -> Picture:
         """All of it, for another thread."""
         return Picture(dict(self.records), dict(self.claims.owned), self.revision)
+
+    def events_of(self, rows: Sequence[Any]) -> list[Event]:
+        """The events that follow our revision, from their rows of `log`: what they replace, we have."""
+        found: list[Event] = []
+        now: dict[Key, Record | None] = {}
+        for row in rows:
+            record = log.record_of(row)
+            before = now[record.key] if record.key in now else self.records.get(record.key)
+            found.append(Event(row.type, row.revision, record, before if row.previous_revision else None))
+            now[record.key] = None if row.type == "DELETED" else record
+        return found
 
     def take_over(self, connection: Connection, events: Sequence[Event]) -> None:
         """Events of other processes; they are told what their objects hold."""

@@ -15,6 +15,7 @@ from apiserver.storage.collection import Collection, differences, first_previous
 from apiserver.storage.engine import open_engine
 from apiserver.storage.log import WatchHistory
 from apiserver.storage.peers import PeerGroup, Peers
+from apiserver.storage.state import POSITION
 from apiserver.storage.tail import Tail
 from apiserver.storage.tasks import Group, Picture, Task
 from apiserver.storage.types import Claim, Compacted, Event, Key, Record, Unavailable, Write
@@ -122,7 +123,8 @@ class Store:
 
     def _load_bounds(self, connection: Connection) -> None:
         columns = (tables.log.c.revision, tables.log.c.created_at)
-        rows = connection.execute(select(*columns).order_by(tables.log.c.revision)).all()
+        kept = select(*columns).where(tables.log.c.revision > self.compacted)
+        rows = connection.execute(kept.order_by(tables.log.c.revision)).all()
         if not rows:
             return
         average = 4096
@@ -307,12 +309,10 @@ class Store:
 
     def _page(self, connection: Connection, since: int) -> tuple[Events, int]:
         """A page of the log after `since`, and the revision it reaches. Raises Compacted."""
-        if since < self.writer.state.compacted:
-            raise Compacted(since, self.writer.state.compacted)
-        statement = select(tables.log).where(tables.log.c.revision > since).order_by(tables.log.c.revision).limit(PAGE)
-        events = [log.event_of(row) for row in connection.execute(statement)]
-        if not events or events[0].revision != since + 1:  # another process has compacted; we have not heard of it yet
-            raise Compacted(since, max(self.writer.state.compacted, since + 1))
+        _, compacted = connection.execute(POSITION).one()  # by another process, of which we may not have heard
+        events = [log.event_of(row) for row in connection.execute(log.page(since, PAGE))]
+        if since < compacted or not events:
+            raise Compacted(since, compacted)
         return events, events[-1].revision
 
     async def snapshot(self, resource: str, namespace: str, revision: int) -> Records:

@@ -1,4 +1,8 @@
-"""The tables. Migrations in `alembic/` make the same ones; a test compares them."""
+"""The tables. Migrations in `alembic/` make the same ones; a test compares them.
+
+An object is stored once, in the row of `log` of the event that made it so. `objects` says which row that is. The log
+keeps what somebody may still ask for: the events after `revision.compacted`, what they replaced, and what is current.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,8 @@ objects = Table(
     Column("resource", String(253), primary_key=True),
     Column("namespace", String(253), primary_key=True),
     Column("name", Text, primary_key=True),
-    Column("uid", String(64), nullable=False),
     Column("revision", Revision, nullable=False),
-    Column("version_at", Integer, nullable=False),
-    Column("labels", LargeBinary, nullable=False),
-    Column("body", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,  # else the key is stored twice, in the table and in an index of it
 )
 
 log = Table(
@@ -31,11 +32,9 @@ log = Table(
     Column("uid", String(64), nullable=False),
     Column("version_at", Integer, nullable=False),
     Column("labels", LargeBinary, nullable=False),
-    Column("body", LargeBinary, nullable=False),
     Column("previous_revision", Revision, nullable=False),
-    Column("previous_at", Integer, nullable=False),
-    Column("previous", LargeBinary, nullable=True),
     Column("created_at", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # last: SQLite has to read past it to what comes after
 )
 
 claims = Table(
@@ -55,4 +54,6 @@ revision = Table(
     Column("id", Integer, primary_key=True),
     Column("value", Revision, nullable=False),
     Column("compacted", Revision, nullable=False),
+    Column("swept", Revision, nullable=False),
 )
+"""One row. What only events up to `compacted` need is deleted up to `swept`, which follows in slices."""

@@ -31,7 +31,6 @@ from apiserver.storage.types import Event, Unavailable
 
 logger = logging.getLogger("miniplane.storage")
 BATCH_LIMIT = 256
-CATCH_UP_PAGE = 1000
 COMPACTION_SLICE = 2000
 LAST_SILENCE = 1.0
 """Seconds that the end of the process waits for a database that says nothing."""
@@ -261,18 +260,13 @@ class Writer:
         Where the log no longer has them (compacted by another, or a database put back to an earlier state) everything
         is read anew, and readers are told before this returns.
         """
-        found: list[Event] = []
-        reached = self.state.revision
-        while reached < until:
-            statement = select(tables.log).where(tables.log.c.revision > reached, tables.log.c.revision <= until)
-            rows = connection.execute(statement.order_by(tables.log.c.revision).limit(CATCH_UP_PAGE)).all()
-            if not rows or rows[0].revision != reached + 1:
-                break
-            found += [log.event_of(row) for row in rows]
-            reached = rows[-1].revision
-        if reached != until:
+        after = self.state.revision
+        missed = tables.log.c.revision.between(after + 1, until)
+        rows = connection.execute(select(tables.log).where(missed).order_by(tables.log.c.revision)).all()
+        if len(rows) != until - after:
             self._read_anew(connection)
             return []
+        found = self.state.events_of(rows)
         if found:
             self.state.take_over(connection, found)
             self._bounds.add(self.state.revision, len(found), log.sizes(found), int(time.time()))
@@ -327,12 +321,13 @@ class Writer:
         self.state.compacted = cut
         while True:
             self._heard()
-            oldest = select(tables.log.c.revision).where(tables.log.c.revision <= cut).limit(COMPACTION_SLICE)
-            gone = delete(tables.log).where(tables.log.c.revision.in_(oldest.scalar_subquery()))
             with self._turn():
-                result = connection.execute(gone)
+                swept = connection.execute(select(tables.revision.c.swept).with_for_update()).scalar_one()
+                until = min(swept + COMPACTION_SLICE, cut)
+                if swept < until:
+                    log.sweep(connection, swept, until)
                 connection.commit()
-            if result.rowcount < COMPACTION_SLICE:
+            if until >= cut:
                 return
 
 

@@ -138,11 +138,14 @@ def test_a_damaged_database_is_one_line_at_start(
     assert refusal(tmp_path) == f"miniplane: the database sqlite:///{path} cannot be used: {reason}\n"
 
 
-def test_a_damaged_row_is_one_line_at_start(tmp_path: Path, written: bytes) -> None:
+@pytest.mark.parametrize(
+    "damage", ["UPDATE log SET labels = x'ffffff' WHERE name = 'a-3'", "DELETE FROM log WHERE name = 'a-3'"]
+)
+def test_a_damaged_row_is_one_line_at_start(tmp_path: Path, written: bytes, damage: str) -> None:
     path = tmp_path / DATABASE
     path.write_bytes(written)
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE objects SET labels = x'ffffff' WHERE name = 'a-3'")
+        connection.execute(damage)
     said = refusal(tmp_path)
     assert said.startswith(f"miniplane: the database sqlite:///{path} cannot be used: a row is damaged: ")
     assert said.count("\n") == 1

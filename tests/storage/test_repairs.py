@@ -108,10 +108,12 @@ async def _behind_our_back(first: Store, revision: int) -> None:
     def work(connection: Any) -> None:
         connection.execute(delete(tables.objects).where(tables.objects.c.name == "gone"))
         connection.execute(update(tables.claims).values(name="new"))
-        row = {"resource": "things", "namespace": "n", "name": "new", "uid": "u", "revision": revision + 3}
-        connection.execute(tables.objects.insert().values(**row, version_at=1, labels=b"{}", body=b'{"metadata":{}}'))
+        row = {"resource": "things", "namespace": "n", "name": "new", "revision": revision + 3}
+        content = {"uid": "u", "version_at": 1, "labels": b"{}", "body": b'{"metadata":{}}'}
+        event = {"type": "ADDED", "previous_revision": 0, "created_at": 0}
+        connection.execute(tables.objects.insert().values(row))
+        connection.execute(tables.log.insert().values(**row, **content, **event))
         connection.execute(update(tables.revision).values(value=revision + 3, compacted=revision + 3))
-        connection.execute(delete(tables.log))
         connection.commit()
 
     await first._in_writer(work)
