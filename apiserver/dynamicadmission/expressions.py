@@ -7,8 +7,10 @@ from functools import lru_cache
 from typing import Any
 
 from apiserver.dynamicadmission.authorizer import functions
-from apiserver.schema.cel import MISSING, evaluated, extensions, marked, module, tidy
-from apiserver.schema.cel_ast import Checked, parse
+from apiserver.schema.cel import MISSING, evaluated, extensions, module, tidy
+from apiserver.schema.cel_ast import parse
+from apiserver.schema.cel_check import undefined_fields
+from apiserver.schema.cel_compile import display
 from apiserver.schema.cel_values import Failed
 
 
@@ -40,10 +42,9 @@ class Expression:
         except RuntimeError as error:
             raise ValueError(f"compilation failed: {tidy(str(error))}") from None
         if composed is not None:
-            scope = {"variables": Checked(fields=dict.fromkeys(composed, Checked))}
-            unknown = parse(self._program.serialize()).undefined_field(scope)
-            if unknown is not None:
-                raise ValueError(f"compilation failed: {marked(text, *unknown)}")
+            unknown = undefined_fields(parse(self._program.serialize()), "variables", composed)
+            if unknown:
+                raise ValueError(f"compilation failed: {display(text, unknown)}")
         found = self._program.return_type().name().partition("<")[0]
         if answers and found not in (answers, "DYN"):
             raise ValueError(f"must evaluate to {answers.lower()}")

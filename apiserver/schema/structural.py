@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from apiserver.field import FieldError, forbidden, invalid, required
-from apiserver.schema import cel, custom, definition_schema
+from apiserver.schema import custom, definition_schema
+from apiserver.schema.cel_schema import RULES
 
 Json = Mapping[str, Any]
 ROOT, FIELDS, ITEMS = "at the root", "for specified object fields", "for specified array items"
@@ -23,7 +24,7 @@ _ONLY_OUTSIDE = {
     "default": "must be undefined to be structural",
     "nullable": "must be false to be structural",
     "externalDocs": "must be undefined to be structural",
-    cel.RULES: "must be empty to be structural",
+    RULES: "must be empty to be structural",
     "additionalProperties": "must be undefined to be structural",
     custom.PRESERVE: "must be false to be structural",
     custom.EMBEDDED: "must be false to be structural",
@@ -35,14 +36,15 @@ _ONLY_OUTSIDE = {
 """What a schema within allOf, anyOf, oneOf and not may not state: those only validate values."""
 
 
-def faults(schema: Json, path: str) -> list[FieldError]:
+def faults(schema: Json, path: str, *, stored: bool = False) -> list[FieldError]:
     """Everything that is wrong with the schema of one version, in the order of the real server: what is not
-    structural (or, where nothing is, defaults), then what no schema of a definition may say."""
+    structural (or, where nothing is, defaults), then what no schema of a definition may say. `stored`: whether it is
+    stored already, so that its rules stand."""
     found = [forbidden(f"{path}.nullable", "nullable cannot be true at the root")] if schema.get("nullable") else []
     if _convertible(schema):
         unstructured = sorted([*_invariants(schema, path, ROOT), *_completeness(schema, schema, path, path)], key=str)
         found += unstructured or _defaults(schema, path)
-    return found + definition_schema.faults(schema, path, expressions=not found)
+    return found + definition_schema.faults(schema, path, expressions=not found and not stored)
 
 
 def _convertible(schema: Json) -> bool:

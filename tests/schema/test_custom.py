@@ -289,12 +289,16 @@ RULES_OF_SPEC = {
         "min": {"type": "integer"},
         "max": {"type": "integer"},
         "my-name": {"type": "string"},
-        "items": {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "integer"}}}},
+        "items": {
+            "type": "array",
+            "maxItems": 9,
+            "items": {"type": "object", "properties": {"n": {"type": "integer"}}},
+        },
     },
     "x-kubernetes-validations": [
         {"rule": "self.min <= self.max", "message": "min must not exceed max"},
         {"rule": "!has(self.my__dash__name) || self.my__dash__name.startsWith('a')", "fieldPath": ".my-name"},
-        {"rule": "self.min >= oldSelf.min", "messageExpression": "'min was ' + string(oldSelf.min)"},
+        {"rule": "self.min >= oldSelf.min", "messageExpression": "'min was %d'.format([oldSelf.min])"},
         {"rule": "!has(self.items) || self.items.all(i, i.n > 0)", "reason": "FieldValueForbidden"},
     ],
 }
@@ -391,8 +395,8 @@ def test_what_a_rule_may_state(rule: Json, member: str, text: str) -> None:
 
 def test_old_values_of_items_without_keys_are_unknown() -> None:
     pytest.importorskip("cel_expr_python")
-    items = {"type": "string", "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}
-    (fault,) = faults(root({"type": "array", "items": items}), PATH)
+    items = {"type": "string", "maxLength": 9, "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}
+    (fault,) = faults(root({"type": "array", "maxItems": 9, "items": items}), PATH)
     assert fault.text.endswith(
         f"oldSelf cannot be used on the uncorrelatable portion of the schema within {PATH}.properties[spec]"
     )
