@@ -11,6 +11,7 @@ from apiserver.schema.cel import MISSING, evaluated, extensions, module, tidy
 from apiserver.schema.cel_ast import parse
 from apiserver.schema.cel_check import undefined_fields
 from apiserver.schema.cel_compile import display
+from apiserver.schema.cel_rewrite import program
 from apiserver.schema.cel_values import Failed
 
 
@@ -38,7 +39,7 @@ class Expression:
         except ImportError:
             raise ValueError(MISSING) from None
         try:
-            self._program = environment.compile(text)
+            self._program = program(environment, text)
         except RuntimeError as error:
             raise ValueError(f"compilation failed: {tidy(str(error))}") from None
         if composed is not None:

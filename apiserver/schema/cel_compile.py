@@ -13,6 +13,7 @@ from typing import Any
 from apiserver.schema import cel
 from apiserver.schema.cel_ast import Call, Constant, ListNode, MapNode, Node, below, parse, walk
 from apiserver.schema.cel_check import Checked, check
+from apiserver.schema.cel_rewrite import expanded, has_macros
 from apiserver.schema.cel_schema import FieldTypes
 from apiserver.schema.cel_types import TooComplex, Type, unwrapped
 from apiserver.schema.cel_values import Failed
@@ -30,9 +31,11 @@ def compiled(text: str, variables: Mapping[str, Type], field_types: FieldTypes) 
         tree = parse(environment.compile(text, disable_check=True).serialize())
     except RuntimeError as error:
         raise ValueError(cel.tidy(str(error))) from None
-    refusal = _refusal(environment, text)
+    macros = has_macros(tree)
+    tree = expanded(tree)
+    refusal = "" if macros else _refusal(environment, text)
     try:
-        found = check(tree, variables, field_types, lenient=not refusal)
+        found = check(tree, variables, field_types, lenient=not refusal and not macros)
         faults = found.faults or ([] if refusal else _literal_faults(found))
     except (TooComplex, RecursionError):
         found, faults = None, []

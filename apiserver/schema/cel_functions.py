@@ -83,6 +83,20 @@ def _range(count: int) -> list[int]:
     return list(range(count))
 
 
+def _with_entry(entries: Any, key: Any, value: Any) -> Any:
+    """What transformMap() collects."""
+    found = plain(entries)
+    if plain(key) in found:
+        raise Failed(f"insert failed: key {plain(key)} already exists")
+    return {**found, plain(key): plain(value)}
+
+
+def _with_entries(entries: Any, more: Any) -> Any:
+    for key, value in plain(more).items():
+        entries = _with_entry(entries, key, value)
+    return entries
+
+
 def _escape_key(key: str) -> str:
     """A key in a JSON pointer (RFC 6901)."""
     return key.replace("~", "~0").replace("/", "~1")
@@ -117,6 +131,8 @@ TABLE: tuple[Function, ...] = (
         lambda left, right: any(item in plain(left) for item in plain(right)),
         member=False,
     ),
+    Function("cel.@mapInsert", "any", ("any", "any"), _with_entries, member=False),
+    Function("cel.@mapInsert", "any", ("any", "any", "any"), _with_entry, member=False),
     Function("jsonpatch.escapeKey", "string", ("string",), _escape_key, member=False),
     *(Function(*row) for row in cel_numbers.TABLE),
     *(Function(*row) for row in cel_network.TABLE),

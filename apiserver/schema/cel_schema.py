@@ -20,9 +20,12 @@ RULES = "x-kubernetes-validations"
 EMBEDDED = "x-kubernetes-embedded-resource"
 INT_OR_STRING = "x-kubernetes-int-or-string"
 
+STEP = re.compile(r"\.([^.\[\]']+)|\['([^']*)'\]")
+"""A step of a rule's fieldPath: `.name` or `['key']`."""
+
 MAX_REQUEST = 3 * 1024 * 1024
 """Bytes of the largest request; nothing within it is larger."""
-_TIMES = {
+TIMES = {
     "duration": (types.DURATION, 3, 32),
     "date": (types.TIMESTAMP, 12, 12),
     "date-time": (types.TIMESTAMP, 21, 32),
@@ -145,8 +148,8 @@ class Declarations:
 
 def _string(schema: Json) -> Declared:
     form, most, values = schema.get("format"), schema.get("maxLength"), schema.get("enum")
-    if form in _TIMES:
-        scalar, smallest, largest = _TIMES[form]
+    if form in TIMES:
+        scalar, smallest, largest = TIMES[form]
         return Declared(scalar.kind, scalar, largest=largest, smallest=smallest)
     if form == "byte":
         return Declared("bytes", types.BYTES, largest=max(most, 0) if most is not None else MAX_REQUEST - 2)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from apiserver.field import FieldError, duplicate, invalid
-from apiserver.schema import cel, custom_validation, embedded
+from apiserver.schema import cel_rules, custom_validation, embedded
 from apiserver.schema.decode import compiled
 from apiserver.schema.embedded import member
 from apiserver.schema.registry import META, Schemas
@@ -41,6 +41,8 @@ UNCHECKED = invalid(
     "validation",
 )
 _MISSING = object()
+SOUND = 10_000
+"""Objects of one kind that are remembered to keep all rules."""
 
 
 class CustomSchema:
@@ -55,9 +57,10 @@ class CustomSchema:
     ) -> None:
         self.schema: Json = dict(published or {PRESERVE: True, "type": "object"})
         self.object_meta = schemas.definition(META + "ObjectMeta")
-        self._has_rules = cel.has_rules(self.schema)
+        self._has_rules = cel_rules.has_rules(self.schema)
         self._has_embedded = embedded.inside(self.schema)
         self._validator: custom_validation.Validator | None = None
+        self._sound: dict[str, None] = {}
         self.type = self._type(f"{group}/{version}", kind)
 
     def _type(self, api_version: str, kind: str) -> Type:
@@ -98,7 +101,20 @@ class CustomSchema:
         found += embedded.faults(content, self.schema, "")
         if self._has_rules:
             blocked = any(fault.reason in BLOCKING for fault in found)
-            found += [UNCHECKED] if blocked else cel.faults(obj, self.schema, old)
+            found += [UNCHECKED] if blocked else cel_rules.faults(obj, self.schema, old)
+        return found
+
+    def ratcheted(self, obj: Json, old: Json) -> list[str]:
+        """Warnings about rules that parts of an accepted update break as they did before it. An object of which nothing
+        of the kind is known to be true (by its uid) is not looked at again: its changes are judged."""
+        uid = (obj.get("metadata") or {}).get("uid", "")
+        if not self._has_rules or uid in self._sound:
+            return []
+        found = cel_rules.ratcheted(obj, self.schema, old)
+        if not found:
+            self._sound[uid] = None
+            if len(self._sound) > SOUND:
+                del self._sound[next(iter(self._sound))]
         return found
 
 

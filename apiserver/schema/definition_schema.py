@@ -5,7 +5,6 @@ Source of the rules: ValidateCustomResourceDefinitionOpenAPISchema of apiextensi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from apiserver.field import FieldError, forbidden, invalid, not_supported, required
 from apiserver.schema import custom
 from apiserver.schema.cel_definitions import Place, Rules, inside
-from apiserver.schema.cel_schema import RULES
+from apiserver.schema.cel_schema import RULES, STEP
 from apiserver.schema.custom_formats import FORMATS
 
 Json = Mapping[str, Any]
@@ -21,7 +20,6 @@ TYPES = ("array", "boolean", "integer", "number", "object", "string")
 UNSUPPORTED = ("id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref")
 REASONS = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
 _OBJECT_FIELDS = ("apiVersion", "kind", "metadata")
-_STEP = re.compile(r"\.([^.\[\]']+)|\['([^']*)'\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +227,7 @@ def _names_a_field(text: str, schema: Any) -> bool:
     """Whether a path of fields and map keys (`.spec.map['key']`) leads to a part of the schema."""
     at = 0
     while at < len(text):
-        step = _STEP.match(text, at)
+        step = STEP.match(text, at)
         if step is None or not isinstance(schema, Mapping):
             return False
         name, at = step[1] or step[2], step.end()

@@ -308,16 +308,16 @@ RULES_OF_SPEC = {
     ("spec", "old", "texts"),
     [
         ({"min": 1, "max": 2}, None, []),
-        ({"min": 3, "max": 2}, None, ['spec: Invalid value: "object": min must not exceed max']),
+        ({"min": 3, "max": 2}, None, ["spec: Invalid value: min must not exceed max"]),
         (
             {"min": 1, "max": 2, "my-name": "b"},
             None,
             [
-                'spec.my-name: Invalid value: "object": failed rule: !has(self.my__dash__name) || '
+                "spec.my-name: Invalid value: failed rule: !has(self.my__dash__name) || "
                 "self.my__dash__name.startsWith('a')"
             ],
         ),
-        ({"min": 1, "max": 2}, {"min": 2, "max": 2}, ['spec: Invalid value: "object": min was 2']),
+        ({"min": 1, "max": 2}, {"min": 2, "max": 2}, ["spec: Invalid value: min was 2"]),
         ({"min": 3, "max": 2}, {"min": 3, "max": 2}, []),
         (
             {"min": 1, "max": 2, "items": [{"n": 0}]},
