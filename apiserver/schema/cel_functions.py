@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from apiserver.schema import cel_network, cel_numbers
+from apiserver.schema import cel_network, cel_numbers, cel_regex
 from apiserver.schema.cel_values import Failed, plain, spend
 
 
@@ -133,6 +133,9 @@ TABLE: tuple[Function, ...] = (
     ),
     Function("cel.@mapInsert", "any", ("any", "any"), _with_entries, member=False),
     Function("cel.@mapInsert", "any", ("any", "any", "any"), _with_entry, member=False),
+    Function("find", "string", ("string", "string"), cel_regex.find),
+    Function("findAll", "list", ("string", "string"), cel_regex.find_all),
+    Function("findAll", "list", ("string", "string", "int"), cel_regex.find_all),
     Function("jsonpatch.escapeKey", "string", ("string",), _escape_key, member=False),
     *(Function(*row) for row in cel_numbers.TABLE),
     *(Function(*row) for row in cel_network.TABLE),
