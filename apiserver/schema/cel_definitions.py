@@ -17,6 +17,7 @@ from apiserver.schema.cel_cost import estimate
 from apiserver.schema.cel_schema import RULES, Declarations, Declared, Names
 from apiserver.schema.cel_sizes import MOST
 from apiserver.schema.cel_types import BOOL, STRING, optional_of
+from apiserver.schema.go_schema import rule_as_go
 
 Json = Mapping[str, Any]
 EXPRESSION_LIMIT, SCHEMA_LIMIT = 10_000_000, 100_000_000
@@ -81,7 +82,7 @@ class Rules:
         try:
             cost, mentions = _examined(rule["rule"], declared, bool(optional), "rule")
         except ValueError as error:
-            yield invalid(f"{where}.rule", _as_go(rule), str(error))
+            yield invalid(f"{where}.rule", rule_as_go(rule), str(error))
             mentions = False
         else:
             yield from self._spend(f"{where}.rule", min(cost * cardinality, MOST), "estimated rule cost")
@@ -99,7 +100,7 @@ class Rules:
         try:
             cost, _ = _examined(rule["messageExpression"], declared, optional, "messageExpression")
         except ValueError as error:
-            yield invalid(where, _as_go(rule), str(error))
+            yield invalid(where, rule_as_go(rule), str(error))
         else:
             yield from self._spend(where, cost, "estimated messageExpression cost")
 
@@ -143,10 +144,3 @@ def _exceeding(what: str, cost: int, limit: int) -> str:
         f"{what} exceeds budget by factor of {shown} (try simplifying the rule, or adding maxItems, maxProperties, and "
         "maxLength where arrays, maps, and strings are declared)"
     )
-
-
-def _as_go(rule: Json) -> dict[str, Any]:
-    """A rule as the bad value of an error: Go's internal struct, which has no JSON names."""
-    names = ("rule", "message", "messageExpression", "reason", "fieldPath", "optionalOldSelf")
-    empty = {"reason": None, "optionalOldSelf": None}
-    return {name[:1].upper() + name[1:]: rule.get(name, empty.get(name, "")) for name in names}

@@ -70,11 +70,10 @@ def _structural_parts(schema: Json, path: str, place: _Place) -> Iterator[tuple[
     if isinstance(schema.get("additionalProperties"), Mapping):
         below = replace(around, no_default="inside additionalProperties applying to object metadata")
         yield schema["additionalProperties"], f"{path}.additionalProperties", below if place.object_field else around
-    atomic = schema.get(custom.MAP_TYPE) == "atomic"
     for name, inner in sorted((schema.get("properties") or {}).items()):
-        below = replace(around, uncorrelatable=around.uncorrelatable or (path if atomic else ""))
+        below = around
         if name in _OBJECT_FIELDS and (place.root or schema.get(custom.EMBEDDED)):
-            below = replace(below, object_field=True)
+            below = replace(around, object_field=True)
             if place.root:
                 below = replace(below, no_default=f"in top-level {name}")
         yield inner, f"{path}.properties[{name}]", below

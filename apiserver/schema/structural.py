@@ -11,10 +11,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from apiserver.field import FieldError, forbidden, invalid, required
-from apiserver.schema import custom, definition_schema
+from apiserver.schema import custom, definition_schema, go_schema
 from apiserver.schema.cel_schema import RULES
 
 Json = Mapping[str, Any]
+WITH_STATUS = (
+    *("Description", "Type", "Format", "Title", "Maximum", "ExclusiveMaximum", "Minimum", "ExclusiveMinimum"),
+    *("MaxLength", "MinLength", "Pattern", "MaxItems", "MinItems", "UniqueItems", "MultipleOf", "Required", "Items"),
+    *("Properties", "ExternalDocs", "Example", "XPreserveUnknownFields", "XValidations"),
+)
+"""What the root of a schema may say beside a status subresource, by Go's names."""
 ROOT, FIELDS, ITEMS = "at the root", "for specified object fields", "for specified array items"
 _JUNCTORS = ("allOf", "anyOf", "oneOf")
 _ONLY_OUTSIDE = {
@@ -34,6 +40,19 @@ _ONLY_OUTSIDE = {
     custom.MAP_TYPE: "must be undefined to be structural",
 }
 """What a schema within allOf, anyOf, oneOf and not may not state: those only validate values."""
+
+
+def root_faults(schema: Json, path: str) -> Iterator[FieldError]:
+    """What the root of a schema may not say where status is a subresource, whose schema is taken out of it."""
+    for name in go_schema.stated(schema):
+        if name == "Type" and schema["type"] != "object":
+            text = 'only "object" is allowed as the type at the root of the schema if the status subresource is enabled'
+            yield invalid(f"{path}.type", schema["type"], text)
+            return
+        if name not in WITH_STATUS:
+            where = "fields are allowed at the root of the schema if the status subresource is enabled"
+            yield invalid(path, go_schema.as_go(schema), f"only [{' '.join(WITH_STATUS)}] {where}")
+            return
 
 
 def faults(schema: Json, path: str, *, stored: bool = False) -> list[FieldError]:
