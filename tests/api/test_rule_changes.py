@@ -81,3 +81,25 @@ def test_a_rule_that_is_added_later(plane: Plane, namespace: str) -> None:
     assert status == 422
     assert "found no matching overload for '_>_' applied to '(int, string)'" in answer["message"]
     assert plane.request("DELETE", path)[0] == 200
+
+
+def test_what_an_update_leaves_as_it_was_is_a_warning(plane: Plane, namespace: str) -> None:
+    text = {"type": "string"}
+    body = definition(namespace, a=text, b=text)
+    path = f"{DEFINITIONS}/{body['metadata']['name']}"
+    assert plane.request("POST", DEFINITIONS, body)[0] == 201
+    plane.eventually(path, lambda found: "True" in {c["status"] for c in found["status"].get("conditions", [])})
+    group = body["spec"]["group"]
+    widgets = f"/apis/{group}/v1/namespaces/{namespace}/widgets"
+    plane.eventually_status(widgets, 200)
+    widget = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"a": "x", "b": "y"}}
+    assert plane.request("POST", widgets, widget)[0] == 201
+    stricter = {**text, "maxLength": 5, "x-kubernetes-validations": [{"rule": "self == 'z'", "message": "not z"}]}
+    changed = definition(namespace, a={**stricter, "enum": ["z"]}, b=text)
+    assert plane.request("PATCH", path, {"spec": changed["spec"]}, **MERGE)[0] == 200
+    words = 'patch widgets w --type=merge -p \'{"spec":{"%s":"%s"}}\''
+    refused = plane.kubectl(words % ("a", "w"), namespace=namespace, check=False)
+    assert "spec.a: Unsupported value" in refused.stderr
+    done = plane.kubectl(words % ("b", "changed"), namespace=namespace)
+    assert done.stderr == 'Warning: spec.a: Invalid value: "x": not z\n'
+    assert plane.request("DELETE", path)[0] == 200

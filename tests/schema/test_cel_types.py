@@ -56,6 +56,16 @@ def pointed(rule: str, column: int, text: str) -> str:
     ("rule", "column", "text"),
     [
         ("self.size == 'x'", 11, "found no matching overload for '_==_' applied to '(int, string)'"),
+        (
+            "self.labels.all(k, v, v == 1)",
+            25,
+            "found no matching overload for '_==_' applied to '(string, int)'",
+        ),
+        (
+            "self.parts.exists(i, p, i == p.name)",
+            27,
+            "found no matching overload for '_==_' applied to '(int, string)'",
+        ),
         ("self.size == 1.0", 11, "found no matching overload for '_==_' applied to '(int, double)'"),
         ("self.name == null", 11, "found no matching overload for '_==_' applied to '(string, null)'"),
         ("self.name.startsWith(1)", 21, "found no matching overload for 'startsWith' applied to 'string.(int)'"),
@@ -163,6 +173,9 @@ cidr(self.name).containsIP(ip('::1')) && ip.isCanonical(self.name) && url(self.n
 self.my__dash__name == '' && self.__namespace__ == '' && self.namespace == ''
 self.pod.metadata.name == '' && self.pod.kind == 'Pod' && self.pod.metadata.generateName == ''
 dyn(self.size) == 'a' && [dyn(1), dyn('a')].size() == 2 && {}.size() == 0 && self.names + [] == []
+self.labels.all(k, v, k != v) && self.parts.exists(i, p, i > 0 && p.name == 'a')
+self.labels.transformMap(k, v, size(v))['a'] == 1 && self.names.transformList(i, n, n + 'x') == ['a']
+self.parts.transformMapEntry(i, p, {p.name: i})['a'] == 0
 self == oldSelf && math.greatest(self.size, 1) == 1 && self.names.all(x, x in self.labels)
 (self.size == 1 ? [] : [self.name]).size() == 0 && -self.size < 0 && self.size % 2 == 0
 """.strip().splitlines(),
