@@ -20,8 +20,9 @@ class EvaluationFailed(Exception):
 
 
 @lru_cache(maxsize=32)
-def _environment(variables: tuple[str, ...]) -> Any:
-
+def environment(variables: tuple[str, ...]) -> Any:
+    """That of expressions over these variables, each of which can be anything. Raises ImportError where the CEL package
+    is not installed."""
     cel = module()
     return cel.NewEnv(variables=dict.fromkeys(variables, cel.Type.DYN), extensions=[*extensions(), functions(cel)])
 
@@ -35,11 +36,11 @@ class Expression:
         self, text: str, variables: tuple[str, ...], answers: str = "", composed: frozenset[str] | None = None
     ) -> None:
         try:
-            environment = _environment(tuple(sorted(variables)))
+            within = environment(tuple(sorted(variables)))
         except ImportError:
             raise ValueError(MISSING) from None
         try:
-            self._program = program(environment, text)
+            self._program = program(within, text)
         except RuntimeError as error:
             raise ValueError(f"compilation failed: {tidy(str(error))}") from None
         if composed is not None:

@@ -23,10 +23,18 @@ _LONGEST_LINE = 16384
 _MOST_FAULTS = 100
 
 
-def compiled(text: str, variables: Mapping[str, Type], field_types: FieldTypes) -> Checked | None:
-    """The checked expression; None for one that is so deep that its types are not looked at. Raises ValueError with
-    cel-go's message, and ImportError where the CEL package is not installed."""
-    environment = cel.environment()
+def compiled(
+    text: str,
+    variables: Mapping[str, Type],
+    field_types: FieldTypes,
+    *,
+    environment: Any = None,
+    lenient: bool = False,
+) -> Checked | None:
+    """The checked expression; None for one that is so deep that its types are not looked at. `environment` is the CEL
+    package's, of the same variables (those of rules); `lenient`: it may call functions that are not known here. Raises
+    ValueError with cel-go's message, and ImportError where the CEL package is not installed."""
+    environment = environment or cel.environment()
     try:
         tree = parse(environment.compile(text, disable_check=True).serialize())
     except RuntimeError as error:
@@ -35,7 +43,7 @@ def compiled(text: str, variables: Mapping[str, Type], field_types: FieldTypes) 
     tree = expanded(tree)
     refusal = "" if macros else _refusal(environment, text)
     try:
-        found = check(tree, variables, field_types, lenient=not refusal and not macros)
+        found = check(tree, variables, field_types, lenient=lenient or not (refusal or macros))
         faults = found.faults or ([] if refusal else _literal_faults(found))
     except (TooComplex, RecursionError):
         found, faults = None, []
