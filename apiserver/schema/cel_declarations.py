@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from apiserver.schema.cel_formats import CHECKS
 from apiserver.schema.cel_types import Type
 
 _STANDARD = """
@@ -233,6 +234,8 @@ def _generated() -> Iterator[str]:
         yield f"max list_{kind}_max_{kind} list({kind}).() {kind}"
         yield f"sort list_{kind}_sort list({kind}).() list({kind})"
         yield f"@sortByAssociatedKeys list_{kind}_sortByAssociatedKeys list(T).(list({kind})) list(T)"
+    for name in CHECKS:
+        yield f"format.{name} format.{name} () Format"
     for kind in _SUMMED:
         yield f"sum list_{kind}_sum_{kind} list({kind}).() {kind}"
 

@@ -1,12 +1,13 @@
 """Expressions rewritten into what the CEL package can evaluate.
 
-It has no macros with two variables, takes no optionals as variables, and no times and durations within values. Macros
-are expanded as cel-go's `ext/comprehensions.go` does it; times are texts in values (see `cel_convert.py`), which an
-expression converts where it takes them for times.
+It has no macros with two variables, no `sortBy` and `unwrap`, takes no optionals as variables, and no times and
+durations within values; functions of ours answer no optionals. Macros are expanded as cel-go's `ext/comprehensions.go`
+does it; times are texts in values (see `cel_convert.py`), which an expression converts where it takes them for times.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -31,6 +32,7 @@ _RESULT = "@result"
 _PREDICATES = ("all", "exists", "exists_one", "existsOne")
 _TRANSFORMS = ("transformList", "transformMap", "transformMapEntry")
 _TIMES = ("timestamp", "duration")
+_FORMATS = re.compile(r"\b(named|validate)\b")
 Change = Callable[[Node], Node]
 
 
@@ -49,21 +51,32 @@ def _changed_value(value: Any, change: Change) -> Any:
 
 
 def program(environment: Any, text: str) -> Any:
-    """A compiled expression, its macros with two variables expanded. Raises RuntimeError."""
+    """A compiled expression, our macros expanded. Raises RuntimeError."""
     try:
-        return environment.compile(text)
+        found = environment.compile(text)
     except RuntimeError:
         tree = parse(environment.compile(text, disable_check=True).serialize())
         if not has_macros(tree):
             raise
-    return environment.deserialize(encode(expanded(tree)))
+        return environment.deserialize(encode(Tree(with_formats(expanded(tree).root), {})))
+    if not _FORMATS.search(text):
+        return found
+    tree = parse(environment.compile(text, disable_check=True).serialize())
+    return environment.deserialize(encode(Tree(with_formats(tree.root), {})))
 
 
-# macros with two variables
+# macros
 
 
 def _is_macro(node: Node) -> bool:
-    if not isinstance(node, Call) or node.target is None or not all(isinstance(name, Ident) for name in node.args[:2]):
+    if not isinstance(node, Call) or node.target is None:
+        return False
+    match node.function, node.args:
+        case ("unwrapOpt", []) | ("sortBy", [Ident(), _]):
+            return True
+        case ("unwrap", [_]):
+            return isinstance(node.target, Ident) and node.target.name == "optional"
+    if not all(isinstance(name, Ident) for name in node.args[:2]):
         return False
     if node.function in _PREDICATES:
         return len(node.args) == 3
@@ -89,13 +102,47 @@ class _Expander:
         self._last = max((node.id for node in walk(tree.root)), default=0)
 
     def change(self, node: Node) -> Node:
-        return self._expand(node) if isinstance(node, Call) and _is_macro(node) else node
+        if not isinstance(node, Call) or not _is_macro(node):
+            return node
+        match node.function:
+            case "sortBy":
+                return self._sort(node)
+            case "unwrap" | "unwrapOpt":
+                return self._unwrap(node)
+        return self._expand(node)
 
-    def _expand(self, call: Call) -> Node:
+    def _maker(self, at: Node) -> Callable[..., Any]:
+        """What makes nodes that stand where another one stands."""
+
         def new(make: Callable[..., Node], *values: Any) -> Any:
             self._last += 1
-            self.positions[self._last] = self.positions.get(call.id, 0)
+            self.positions[self._last] = self.positions.get(at.id, 0)
             return make(self._last, *values)
+
+        return new
+
+    def _sort(self, call: Call) -> Node:
+        """The list sorted by what the expression makes of its elements."""
+        new = self._maker(call)
+        name, key = call.args
+        step = new(Call, "_+_", None, [new(Ident, _RESULT), new(ListNode, [key], frozenset())])
+        parts = (new(ListNode, [], frozenset()), new(Constant, "bool", True), step, new(Ident, _RESULT))
+        keys = new(Comprehension, name.name, "", call.target, _RESULT, *parts)  # type: ignore[attr-defined]
+        return Call(call.id, "@sortByAssociatedKeys", call.target, [keys])
+
+    def _unwrap(self, call: Call) -> Node:
+        """The values of those optionals in a list that have one."""
+        new = self._maker(call)
+        name = "@optional"
+        value = new(Call, "value", new(Ident, name), [])
+        more = new(Call, "_+_", None, [new(Ident, _RESULT), new(ListNode, [value], frozenset())])
+        step = new(Call, "_?_:_", None, [new(Call, "hasValue", new(Ident, name), []), more, new(Ident, _RESULT)])
+        parts = (new(ListNode, [], frozenset()), new(Constant, "bool", True), step, new(Ident, _RESULT))
+        items = call.target if call.function == "unwrapOpt" else call.args[0]
+        return Comprehension(call.id, name, "", items, _RESULT, *parts)  # type: ignore[arg-type]
+
+    def _expand(self, call: Call) -> Node:
+        new = self._maker(call)
 
         def result() -> Any:
             return new(Ident, _RESULT)
@@ -131,6 +178,26 @@ class _Expander:
             step = apply("_?_:_", rest[0], step, result())
         names = (first.name, second.name)  # type: ignore[attr-defined]
         return Comprehension(call.id, *names, call.target, _RESULT, start, condition, step, answer)  # type: ignore[arg-type]
+
+
+# formats
+
+
+def _is_format(node: Node) -> bool:
+    """Whether a call answers an optional value that our function cannot make."""
+    if not isinstance(node, Call) or node.target is None or len(node.args) != 1:
+        return False
+    named = node.function == "named" and isinstance(node.target, Ident) and node.target.name == "format"
+    return named or node.function == "validate"
+
+
+def with_formats(root: Node) -> Node:
+    """What named formats answer as optionals. The tree itself where it has none."""
+
+    def change(node: Node) -> Node:
+        return Call(0, "ofNonZeroValue", Ident(0, "optional"), [node]) if _is_format(node) else node
+
+    return changed(root, change) if any(map(_is_format, walk(root))) else root
 
 
 # variables

@@ -17,7 +17,7 @@ from apiserver.schema.cel_ast import Tree, parse
 from apiserver.schema.cel_check import check
 from apiserver.schema.cel_convert import convert
 from apiserver.schema.cel_encode import encode
-from apiserver.schema.cel_rewrite import expanded, program, with_optional, with_times
+from apiserver.schema.cel_rewrite import expanded, program, with_formats, with_optional, with_times
 from apiserver.schema.cel_schema import EMBEDDED, RULES, STEP, TIMES, Declarations, Names, with_object_fields
 from apiserver.schema.cel_types import TooComplex, Type
 from apiserver.schema.cel_values import OUT_OF_BUDGET, Failed
@@ -57,6 +57,7 @@ class Rule:
         root = with_times(tree.root, _types(tree, schema)) if _times_within(ByIdentity(schema)) else tree.root
         if optional and self.transition:
             root = with_optional(root, "oldSelf")
+        root = with_formats(root)
         if root is not tree.root:
             self._program = environment.deserialize(encode(Tree(root, {})))
 

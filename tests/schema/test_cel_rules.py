@@ -39,6 +39,13 @@ def ratcheted(schema: Json, value: Any, old: Any) -> list[str]:
         ({"type": "string", "format": "duration"}, "1h2m3s4ms", "self.a == duration('1h2m3s4ms')"),
         ({"type": "string", "format": "duration"}, "2 days", "self.a.getHours() == 48"),
         ({"type": "string", "format": "date"}, "1997-07-16", "self.a.getMonth() == 6 && self.a.getDate() == 16"),
+        ({"type": "string"}, "A", "format.dns1123Label().validate(self.a).value().size() == 1"),
+        (
+            {"type": "string", "format": "date"},
+            "1997-07-16",
+            "self.a.getDate() == 16 && format.named('uri') != null",
+        ),
+        ({"type": "array", "items": NUMBER}, [2, 1], "self.a.sortBy(n, n) == [1, 2] && string(ip('::1')) == '::1'"),
         ({"type": "string", "format": "byte"}, "QUI=", "self.a == b'AB'"),
         ({"type": "number"}, 1, "self.a == 1.0 && type(self.a) == double"),
         ({"x-kubernetes-int-or-string": True}, "25%", "self.a != 1 && self.a == '25%'"),

@@ -66,6 +66,16 @@ def pointed(rule: str, column: int, text: str) -> str:
             27,
             "found no matching overload for '_==_' applied to '(int, string)'",
         ),
+        (
+            "format.date().validate(self.size).hasValue()",
+            23,
+            "found no matching overload for 'validate' applied to 'kubernetes.NamedFormat.(int)'",
+        ),
+        (
+            "self.names.sortBy(n, n).exists(n, n == 1)",
+            37,
+            "found no matching overload for '_==_' applied to '(string, int)'",
+        ),
         ("self.size == 1.0", 11, "found no matching overload for '_==_' applied to '(int, double)'"),
         ("self.name == null", 11, "found no matching overload for '_==_' applied to '(string, null)'"),
         ("self.name.startsWith(1)", 21, "found no matching overload for 'startsWith' applied to 'string.(int)'"),
@@ -176,6 +186,8 @@ dyn(self.size) == 'a' && [dyn(1), dyn('a')].size() == 2 && {}.size() == 0 && sel
 self.labels.all(k, v, k != v) && self.parts.exists(i, p, i > 0 && p.name == 'a')
 self.labels.transformMap(k, v, size(v))['a'] == 1 && self.names.transformList(i, n, n + 'x') == ['a']
 self.parts.transformMapEntry(i, p, {p.name: i})['a'] == 0
+!format.dns1123Label().validate(self.name).hasValue() && format.named(self.name).hasValue()
+self.parts.sortBy(p, p.name)[0].name == 'a' && [self.?name, self.?name].unwrapOpt()[0].size() == 1
 self == oldSelf && math.greatest(self.size, 1) == 1 && self.names.all(x, x in self.labels)
 (self.size == 1 ? [] : [self.name]).size() == 0 && -self.size < 0 && self.size % 2 == 0
 """.strip().splitlines(),
