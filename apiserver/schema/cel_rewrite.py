@@ -62,7 +62,8 @@ def program(environment: Any, text: str) -> Any:
     if not _FORMATS.search(text):
         return found
     tree = parse(environment.compile(text, disable_check=True).serialize())
-    return environment.deserialize(encode(Tree(with_formats(tree.root), {})))
+    root = with_formats(tree.root)
+    return found if root is tree.root else environment.deserialize(encode(Tree(root, {})))
 
 
 # macros
