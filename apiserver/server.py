@@ -19,6 +19,7 @@ from apiserver.auth.tokens import ServiceAccountTokens
 from apiserver.cluster import StoredCluster
 from apiserver.customresources import CustomResources
 from apiserver.discovery import Discovery
+from apiserver.dynamicadmission.policystatus import PolicyStatus
 from apiserver.exchange import Exchange, new_audit_id
 from apiserver.flowcontrol import FlowControl, TooManyRequests
 from apiserver.handlers.contention import Turns
@@ -78,6 +79,7 @@ class App:
         self.custom = CustomResources(self)
         self.aggregation = Aggregation(self)
         self.repair = Repair(self)
+        self.policy_status = PolicyStatus(self)
         self.metrics = RequestMetrics()
         self.flow = FlowControl(options.max_requests_inflight, options.max_mutating_requests_inflight)
         self.audit: AuditLog | None = None
@@ -301,6 +303,7 @@ async def create(options: Options) -> App:
     app.custom.start()
     app.aggregation.start()
     app.repair.start()
+    app.policy_status.start()
     return app
 
 

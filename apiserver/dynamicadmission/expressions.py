@@ -7,8 +7,11 @@ from functools import lru_cache
 from typing import Any
 
 from apiserver.dynamicadmission.authorizer import functions
-from apiserver.schema.cel import MISSING, evaluated, extensions, marked, module, tidy
-from apiserver.schema.cel_ast import Checked, parse
+from apiserver.schema.cel import MISSING, evaluated, extensions, module, tidy
+from apiserver.schema.cel_ast import parse
+from apiserver.schema.cel_check import undefined_fields
+from apiserver.schema.cel_compile import display
+from apiserver.schema.cel_rewrite import program
 from apiserver.schema.cel_values import Failed
 
 
@@ -17,8 +20,9 @@ class EvaluationFailed(Exception):
 
 
 @lru_cache(maxsize=32)
-def _environment(variables: tuple[str, ...]) -> Any:
-
+def environment(variables: tuple[str, ...]) -> Any:
+    """That of expressions over these variables, each of which can be anything. Raises ImportError where the CEL package
+    is not installed."""
     cel = module()
     return cel.NewEnv(variables=dict.fromkeys(variables, cel.Type.DYN), extensions=[*extensions(), functions(cel)])
 
@@ -32,18 +36,17 @@ class Expression:
         self, text: str, variables: tuple[str, ...], answers: str = "", composed: frozenset[str] | None = None
     ) -> None:
         try:
-            environment = _environment(tuple(sorted(variables)))
+            within = environment(tuple(sorted(variables)))
         except ImportError:
             raise ValueError(MISSING) from None
         try:
-            self._program = environment.compile(text)
+            self._program = program(within, text)
         except RuntimeError as error:
             raise ValueError(f"compilation failed: {tidy(str(error))}") from None
         if composed is not None:
-            scope = {"variables": Checked(fields=dict.fromkeys(composed, Checked))}
-            unknown = parse(self._program.serialize()).undefined_field(scope)
-            if unknown is not None:
-                raise ValueError(f"compilation failed: {marked(text, *unknown)}")
+            unknown = undefined_fields(parse(self._program.serialize()), "variables", composed)
+            if unknown:
+                raise ValueError(f"compilation failed: {display(text, unknown)}")
         found = self._program.return_type().name().partition("<")[0]
         if answers and found not in (answers, "DYN"):
             raise ValueError(f"must evaluate to {answers.lower()}")

@@ -86,7 +86,10 @@ class CustomStrategy(Strategy):
         return self.schema.validate(obj, old)
 
     def validate_status_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
-        return self.schema.validate(obj, old)
+        return self.schema.validate_status(obj, old)
+
+    def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
+        return [] if old is None else self.schema.ratcheted(obj, old)
 
     def field_values(self, obj: Object) -> Mapping[str, str]:
         return {name: _text(found_at(obj, steps)) for name, steps in self.paths.items()}

@@ -88,7 +88,7 @@ class DefinitionStrategy(Strategy):
         if condition(old, "Established"):
             kinds = new["names"].get("kind"), before["names"].get("kind")
             fixed = [("spec.scope", new.get("scope"), before.get("scope")), ("spec.names.kind", *kinds), *fixed]
-        return _spec(obj) + [immutable(path, now) for path, now, was in fixed if now != was] + _stored(obj)
+        return _spec(obj, old) + [immutable(path, now) for path, now, was in fixed if now != was] + _stored(obj)
 
     def prepare_for_status_update(self, obj: Object, old: Object, context: Context) -> None:
         super().prepare_for_status_update(obj, old, context)
@@ -134,11 +134,11 @@ def _stored(obj: Object) -> list[FieldError]:
 
 
 def _unknown_formats(obj: Object) -> list[str]:
-    schemas = [(version.get("schema") or {}).get("openAPIV3Schema") for version in obj["spec"].get("versions") or ()]
+    schemas = [_schema(version) for version in obj["spec"].get("versions") or ()]
     return [name for schema in schemas for name in unknown_formats(schema)]
 
 
-def _spec(obj: Object) -> list[FieldError]:
+def _spec(obj: Object, old: Object | None = None) -> list[FieldError]:
     spec = obj["spec"]
     group, scope, versions = spec.get("group", ""), spec.get("scope", ""), spec.get("versions") or []
     found: list[FieldError] = []
@@ -156,7 +156,7 @@ def _spec(obj: Object) -> list[FieldError]:
         found.append(not_supported("spec.scope", scope, ("Cluster", "Namespaced")))
     found += _versions(versions)
     found += _names(spec.get("names") or {}, "spec.names")
-    found += _schemas(versions)
+    found += _schemas(versions, (old or {}).get("spec", {}).get("versions") or [])
     return found + _views(versions) + conversion_faults(spec)
 
 
@@ -199,20 +199,37 @@ def _deprecation(version: Object, path: str) -> list[FieldError]:
     return [invalid(path, text, each) for each in why]
 
 
-def _schemas(versions: list[Any]) -> list[FieldError]:
-    """The schema of each version; one that all share is reported where the real server reports it."""
+def _schema(version: Object) -> Any:
+    return (version.get("schema") or {}).get("openAPIV3Schema")
+
+
+def _schemas(versions: list[Any], before: list[Any]) -> list[FieldError]:
+    """The schema of each version; one that all share is reported where the real server reports it. Rules of a version
+    whose schema is as it was `before` are not looked at again: what they may cost is not held against them."""
     found: list[FieldError] = []
-    schemas = [(version.get("schema") or {}).get("openAPIV3Schema") for version in versions]
+    schemas, known = [_schema(version) for version in versions], {one.get("name"): _schema(one) for one in before}
     shared = len(versions) == 1 or all(schema == schemas[0] for schema in schemas)
     for index, schema in enumerate(schemas):
         path = "spec.validation.openAPIV3Schema" if shared else f"spec.versions[{index}].schema.openAPIV3Schema"
         if schema is None:
             found.append(required(f"spec.versions[{index}].schema.openAPIV3Schema", "schemas are required"))
         else:
-            found += structural.faults(schema, path)
+            if _has_status(versions, index, shared):
+                found += structural.root_faults(schema, path)
+            stored = known.get(versions[index].get("name")) == schema
+            found += structural.faults(schema, path, stored=stored)
         if shared:
             break
     return found
+
+
+def _has_status(versions: list[Any], index: int, shared: bool) -> bool:
+    """Whether status is a subresource of the version whose schema is looked at. Versions with schemas of their own and
+    the same subresources are not asked: the real server has these apart from the versions by then."""
+    parts = [version.get("subresources") for version in versions]
+    if shared:
+        return any("status" in (part or {}) for part in parts)
+    return any(part != parts[0] for part in parts) and "status" in (parts[index] or {})
 
 
 COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")

@@ -5,36 +5,16 @@ The package is optional: it weighs 50 MB. Without it a definition that has rules
 
 from __future__ import annotations
 
-import base64
-import datetime
 import re
-from collections.abc import Iterator, Mapping
-from functools import lru_cache, partial
+from collections.abc import Mapping
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-from apiserver.field import FieldError, duplicate, forbidden, invalid, required
-from apiserver.schema.cel_ast import Checked, parse
 from apiserver.schema.cel_functions import functions
 from apiserver.schema.cel_values import OUT_OF_BUDGET, Failed, begin
 
-Json = Mapping[str, Any]
-RULES = "x-kubernetes-validations"
 MISSING = "rules need the package cel-expr-python, which is not installed"
-_RESERVED = re.compile(
-    "true|false|null|in|as|break|const|continue|else|for|function|if|import|let|loop|package|namespace|return|var|void|while"
-)
-_ESCAPES = {".": "__dot__", "-": "__dash__", "/": "__slash__"}
-
-
-def escape(name: str) -> str | None:
-    """A property's name in rules; None for one that rules cannot reach."""
-    if _RESERVED.fullmatch(name):
-        return f"__{name}__"
-    found = re.sub(r"[./\-]", lambda match: _ESCAPES[match[0]], name.replace("__", "__underscores__"))
-    return found if re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", found) else None
-
-
 _EXTENSIONS = ("Strings", "Optional", "Math")
 """Those that Kubernetes has; `cel.bind`, which it has not, would let a short expression make an endless text."""
 
@@ -51,7 +31,8 @@ def extensions() -> list[Any]:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Any:
+def environment() -> Any:
+    """That of rules, in which every variable can be anything."""
     cel = module()
     return cel.NewEnv(variables={"self": cel.Type.DYN, "oldSelf": cel.Type.DYN}, extensions=extensions())
 
@@ -59,42 +40,10 @@ def _environment() -> Any:
 def available() -> bool:
     """Whether rules can be evaluated."""
     try:
-        _environment()
+        environment()
     except ImportError:
         return False
     return True
-
-
-class Rule:
-    """One compiled expression. Raises ValueError with the compiler's message."""
-
-    def __init__(self, text: str, schema: Json, answers: str = "BOOL") -> None:
-        try:
-            self.program = _environment().compile(text)
-        except RuntimeError as error:
-            raise ValueError(f"compilation failed: {tidy(str(error))}") from None
-        tree = parse(self.program.serialize())
-        unknown = tree.undefined_field({"self": shape(schema), "oldSelf": shape(schema)})
-        if unknown is not None:
-            raise ValueError(f"compilation failed: {marked(text, *unknown)}")
-        if self.program.return_type().name() not in (answers, "DYN"):
-            raise ValueError(f"cel expression must evaluate to a {answers.lower()}")
-        self.transition = tree.mentions("oldSelf")
-
-    def fault(self, value: Any, old: Any) -> str | None:
-        """None where the rule holds, "" where it does not, else why it could not be evaluated."""
-        try:
-            return None if evaluated(self.program, {"self": value, "oldSelf": old}) is True else ""
-        except Failed as error:
-            return str(error)
-
-    def text(self, value: Any, old: Any) -> str:
-        """What a messageExpression says; "" where it says nothing of use."""
-        try:
-            found = evaluated(self.program, {"self": value, "oldSelf": old})
-        except Failed:
-            return ""
-        return found if isinstance(found, str) and "\n" not in found else ""
 
 
 def evaluated(program: Any, data: Mapping[str, Any]) -> Any:
@@ -124,214 +73,3 @@ def evaluation_error(message: str) -> str:
 def tidy(message: str) -> str:
     """The compiler's message without the status codes around it."""
     return re.sub(r" \[[A-Z_]+\]$", "", re.sub(r"^[A-Z_]+: ", "", message))
-
-
-def marked(text: str, offset: int, name: str) -> str:
-    line = text.count("\n", 0, offset) + 1
-    start = text.rfind("\n", 0, offset) + 1
-    shown = text[start:].partition("\n")[0]
-    column = offset - start
-    return f"ERROR: <input>:{line}:{column + 1}: undefined field '{name}'\n | {shown}\n | {'.' * column}^"
-
-
-def shape(schema: Json) -> Checked:
-    """What rules know of a value: its fields (None where anything goes) and the shape of its elements."""
-    items = schema.get("items")
-    rest = schema.get("additionalProperties")
-    element = items if isinstance(items, Mapping) else rest if isinstance(rest, Mapping) else None
-    if element is not None or schema.get("type") != "object":
-        return Checked(element=None if element is None else lambda: shape(element))
-    named = {escape(name): inner for name, inner in (schema.get("properties") or {}).items() if _has_type(inner)}
-    return Checked(fields={name: partial(shape, inner) for name, inner in named.items() if name is not None})
-
-
-def _has_type(schema: Json) -> bool:
-    """What has none is unknown to rules, preserved fields among them."""
-    return bool(schema.get("type") or schema.get("x-kubernetes-int-or-string"))
-
-
-class _ByIdentity:
-    """A schema as a cache key: schemas are large, never changed, and kept alive by the cache's entry."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Json) -> None:
-        self.value = value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByIdentity) and other.value is self.value
-
-
-@lru_cache(maxsize=2048)
-def _compiled(text: str, schema: _ByIdentity, answers: str) -> Rule:
-    return Rule(text, schema.value, answers)
-
-
-def compiled(text: str, schema: Json, answers: str = "BOOL") -> Rule:
-    """The rule, compiled once."""
-    return _compiled(text, _ByIdentity(schema), answers)
-
-
-_OBJECT_META = {"type": "object", "properties": {"name": {"type": "string"}, "generateName": {"type": "string"}}}
-_TEXT = {"type": "string"}
-
-
-def with_object_fields(schema: Json) -> Json:
-    """The schema of a whole object as its rules see it."""
-    properties = dict(schema.get("properties") or {})
-    stated = properties.get("metadata", {}).get("properties") or {}
-    properties |= {"apiVersion": _TEXT, "kind": _TEXT}
-    properties["metadata"] = {**_OBJECT_META, "properties": {**_OBJECT_META["properties"], **stated}}  # type: ignore[dict-item]
-    return {**schema, "properties": properties}
-
-
-def definition_faults(schema: Json, path: str, root: bool, uncorrelatable: str = "") -> Iterator[FieldError]:
-    """What is wrong with the rules of one part of a definition's schema. `uncorrelatable`: the list or map around it
-    whose members cannot be told from one another across an update, so that there is no `oldSelf`."""
-    known = with_object_fields(schema) if root or schema.get("x-kubernetes-embedded-resource") else schema
-    for at, rule in enumerate(schema.get(RULES) or ()):
-        where = f"{path}.{RULES}[{at}]"
-        if not available():
-            yield forbidden(f"{where}.rule", MISSING)
-        else:
-            yield from _compilation_faults(rule, known, where, uncorrelatable)
-
-
-def _compilation_faults(rule: Json, known: Json, where: str, uncorrelatable: str) -> Iterator[FieldError]:
-    compiled_rule = None
-    try:
-        compiled_rule = Rule(rule["rule"], known)
-    except ValueError as error:
-        yield invalid(f"{where}.rule", _as_go(rule), str(error))
-    if rule.get("messageExpression"):
-        try:
-            Rule(rule["messageExpression"], known, "STRING")
-        except ValueError as error:
-            yield invalid(f"{where}.messageExpression", _as_go(rule), str(error))
-    if compiled_rule is None:
-        return
-    optional = rule.get("optionalOldSelf")
-    if compiled_rule.transition and uncorrelatable:
-        text = f"oldSelf cannot be used on the uncorrelatable portion of the schema within {uncorrelatable}"
-        yield invalid(f"{where}.rule", rule["rule"], text)
-    elif not compiled_rule.transition and optional is not None:
-        yield invalid(f"{where}.optionalOldSelf", optional, "may not be set if oldSelf is not used in rule")
-
-
-def _as_go(rule: Json) -> dict[str, Any]:
-    """A rule as the bad value of an error: Go's internal struct, which has no JSON names."""
-    names = ("rule", "message", "messageExpression", "reason", "fieldPath", "optionalOldSelf")
-    empty = {"reason": None, "optionalOldSelf": None}
-    return {name[:1].upper() + name[1:]: rule.get(name, empty.get(name, "")) for name in names}
-
-
-def has_rules(schema: Json) -> bool:
-    """Whether any part of a schema has rules."""
-    if schema.get(RULES):
-        return True
-    inner = [*(schema.get("properties") or {}).values(), schema.get("items"), schema.get("additionalProperties")]
-    return any(has_rules(item) for item in inner if isinstance(item, Mapping))
-
-
-def faults(value: Any, schema: Json, old: Any = None, path: str = "", root: bool = True) -> Iterator[FieldError]:
-    """Rules that an object breaks; `old` is None on creation. A part that did not change is not judged again."""
-    if old is not None and old == value:
-        return
-    known = _known(schema) if root or schema.get("x-kubernetes-embedded-resource") else schema
-    rules = schema.get(RULES) or ()
-    if rules and not available():
-        yield forbidden(path or "<nil>", MISSING)
-        return
-    for rule in rules:
-        program = compiled(rule["rule"], known)
-        if program.transition and old is None and not rule.get("optionalOldSelf"):
-            continue
-        after, before = convert(value, known), convert(old, known)
-        why = program.fault(after, before)
-        if why is not None:
-            stated = rule.get("messageExpression")
-            text = compiled(stated, known, "STRING").text(after, before) if stated else ""
-            yield _fault(rule, schema, path, why, text)
-    for item, inner, before, below in _members(value, schema, old, path):
-        yield from faults(item, inner, before, below, False)
-
-
-@lru_cache(maxsize=256)
-def _known_of(schema: _ByIdentity) -> Json:
-    return with_object_fields(schema.value)
-
-
-def _known(schema: Json) -> Json:
-    return _known_of(_ByIdentity(schema))
-
-
-def _members(value: Any, schema: Json, old: Any, path: str) -> Iterator[tuple[Any, Json, Any, str]]:
-    if isinstance(value, dict):
-        before = old if isinstance(old, dict) else {}
-        for key, item in value.items():
-            inner = (schema.get("properties") or {}).get(key, schema.get("additionalProperties"))
-            if isinstance(inner, Mapping):
-                yield item, inner, before.get(key), f"{path}.{key}" if path else key
-    elif isinstance(value, list) and isinstance(schema.get("items"), Mapping):
-        keys = schema.get("x-kubernetes-list-map-keys") or ()
-        for at, item in enumerate(value):
-            yield item, schema["items"], _same_item(item, keys, old), f"{path}[{at}]"
-
-
-def _same_item(item: Any, keys: Any, old: Any) -> Any:
-    """The item of the old list with the same keys; lists without keys cannot be compared item by item."""
-    if not keys or not isinstance(old, list) or not isinstance(item, dict):
-        return None
-    same = (other for other in old if isinstance(other, dict) and all(other.get(key) == item.get(key) for key in keys))
-    return next(same, None)
-
-
-def _fault(rule: Json, schema: Json, path: str, why: str, text: str) -> FieldError:
-    text = text or rule.get("message") or f"failed rule: {rule['rule'].strip()}"
-    if why:
-        text = f"{why} evaluating rule: {text}"
-    where = path + (rule.get("fieldPath") or "")
-    where = where.lstrip(".") or "<nil>"
-    shown = schema.get("type", "object")
-    match rule.get("reason"):
-        case "FieldValueRequired":
-            return required(where, text)
-        case "FieldValueForbidden":
-            return forbidden(where, text)
-        case "FieldValueDuplicate":
-            return duplicate(where, shown)
-    return invalid(where, shown, text)
-
-
-def convert(value: Any, schema: Json) -> Any:
-    """A JSON value as rules see it: escaped names, numbers as doubles, times and bytes as such."""
-    if isinstance(value, dict):
-        properties, rest = schema.get("properties") or {}, schema.get("additionalProperties")
-        found = {}
-        for key, item in value.items():
-            inner = properties.get(key)
-            name = escape(key) if inner is not None else key
-            if name is not None:
-                found[name] = convert(item, inner or (rest if isinstance(rest, Mapping) else {}))
-        return found
-    if isinstance(value, list):
-        items = schema.get("items")
-        return [convert(item, items if isinstance(items, Mapping) else {}) for item in value]
-    if schema.get("type") == "number" and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, str) and schema.get("format") in ("date", "date-time", "byte"):
-        return _formatted(value, schema["format"])
-    return value
-
-
-def _formatted(value: str, form: str) -> Any:
-    try:
-        if form == "byte":
-            return base64.b64decode(value)
-        found = datetime.datetime.fromisoformat(value)
-    except ValueError:
-        return value
-    return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)

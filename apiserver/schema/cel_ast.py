@@ -1,21 +1,133 @@
-"""The syntax tree of a compiled CEL expression, as far as rules of custom resources are checked: which fields of `self`
-it names. Read from the serialized `cel.expr.CheckedExpr`, for which no generated protobuf code is needed."""
+"""The syntax tree of a CEL expression, macros expanded. Read from the serialized `cel.expr.ParsedExpr` or `CheckedExpr`
+that the CEL package gives out, for which no generated protobuf code is needed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(slots=True, frozen=True)
-class Checked:
-    """What is known of a value: `fields` None where any field may be there; `element` of lists and maps."""
+@dataclass(slots=True, eq=False)
+class Node:
+    """A part of an expression; `id` is unique within it, and 0 for what the package left without one."""
 
-    fields: dict[str, Callable[[], Checked]] | None = None
-    element: Callable[[], Checked] | None = None
+    id: int
 
 
-_ANYTHING = Checked()
+@dataclass(slots=True, eq=False)
+class Constant(Node):
+    """`kind` is the name of its type in CEL ("null" for null)."""
+
+    kind: str
+    value: bool | int | float | str | bytes | None
+
+
+@dataclass(slots=True, eq=False)
+class Ident(Node):
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class Select(Node):
+    """`test`: whether it is has(...)."""
+
+    operand: Node
+    field: str
+    test: bool
+
+
+@dataclass(slots=True, eq=False)
+class Call(Node):
+    function: str
+    target: Node | None
+    args: list[Node]
+
+
+@dataclass(slots=True, eq=False)
+class ListNode(Node):
+    """`optional`: indices of `[?element]`."""
+
+    elements: list[Node]
+    optional: frozenset[int]
+
+
+class Entry(NamedTuple):
+    key: Node
+    value: Node
+    optional: bool
+
+
+@dataclass(slots=True, eq=False)
+class MapNode(Node):
+    entries: list[Entry]
+
+
+@dataclass(slots=True, eq=False)
+class Message(Node):
+    """`Name{field: value}`."""
+
+    name: str
+    values: list[Node]
+
+
+@dataclass(slots=True, eq=False)
+class Comprehension(Node):
+    """What macros such as all() and map() become. `second` is the second loop variable, "" where there is none."""
+
+    variable: str
+    second: str
+    range: Node
+    accumulator: str
+    start: Node
+    condition: Node
+    step: Node
+    result: Node
+
+
+class Tree:
+    """An expression. `positions`: where each node stands in the text, in characters."""
+
+    def __init__(self, root: Node, positions: dict[int, int]) -> None:
+        self.root, self.positions = root, positions
+
+    def mentions(self, name: str) -> bool:
+        """Whether a variable occurs."""
+        return any(isinstance(node, Ident) and node.name == name for node in walk(self.root))
+
+
+def below(node: Node) -> Iterator[Node]:
+    """The parts of a node, in the order of the text."""
+    match node:
+        case Select():
+            yield node.operand
+        case Call():
+            if node.target is not None:
+                yield node.target
+            yield from node.args
+        case ListNode():
+            yield from node.elements
+        case MapNode():
+            for entry in node.entries:
+                yield entry.key
+                yield entry.value
+        case Message():
+            yield from node.values
+        case Comprehension():
+            yield from (node.range, node.start, node.condition, node.step, node.result)
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """A node and everything within it."""
+    waiting = [node]
+    while waiting:
+        found = waiting.pop()
+        yield found
+        waiting += reversed(list(below(found)))
+
+
+# the wire format
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
@@ -42,7 +154,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
         at += size
 
 
-class _Message:
+class _Wire:
     """A message's fields by number."""
 
     def __init__(self, data: bytes) -> None:
@@ -50,10 +162,10 @@ class _Message:
         for number, value in _fields(data):
             self.values.setdefault(number, []).append(value)
 
-    def many(self, number: int) -> list[_Message]:
-        return [_Message(item) for item in self.values.get(number, []) if isinstance(item, bytes)]
+    def many(self, number: int) -> list[_Wire]:
+        return [_Wire(item) for item in self.values.get(number, []) if isinstance(item, bytes)]
 
-    def one(self, number: int) -> _Message | None:
+    def one(self, number: int) -> _Wire | None:
         return next(iter(self.many(number)), None)
 
     def text(self, number: int) -> str:
@@ -62,96 +174,101 @@ class _Message:
     def integer(self, number: int) -> int:
         return next((item for item in self.values.get(number, []) if isinstance(item, int)), 0)
 
-
-_CONSTANT, _IDENT, _SELECT, _CALL, _LIST, _STRUCT, _COMPREHENSION = 3, 4, 5, 6, 7, 8, 9
-
-
-class Tree:
-    """A checked expression."""
-
-    def __init__(self, root: _Message, positions: dict[int, int]) -> None:
-        self.root, self.positions = root, positions
-
-    def mentions(self, name: str) -> bool:
-        """Whether a variable occurs."""
-        return any(ident.text(1) == name for node in _walk(self.root) if (ident := node.one(_IDENT)) is not None)
-
-    def undefined_field(self, variables: dict[str, Checked]) -> tuple[int, str] | None:
-        """(offset, name) of the first field that one of these variables does not have."""
-        found: list[tuple[int, str]] = []
-        self._visit(self.root, variables, found)
-        return min(found) if found else None
-
-    def _visit(self, node: _Message, scope: dict[str, Checked], found: list[tuple[int, str]]) -> Checked:
-        if (ident := node.one(_IDENT)) is not None:
-            return scope.get(ident.text(1), _ANYTHING)
-        if (select := node.one(_SELECT)) is not None:
-            return self._select(node, select, scope, found)
-        if (call := node.one(_CALL)) is not None:
-            return self._call(call, scope, found)
-        if (loop := node.one(_COMPREHENSION)) is not None:
-            return self._loop(loop, scope, found)
-        for item in _below(node):
-            self._visit(item, scope, found)
-        return _ANYTHING
-
-    def _select(
-        self, node: _Message, select: _Message, scope: dict[str, Checked], found: list[tuple[int, str]]
-    ) -> Checked:
-        operand = select.one(1)
-        inside = self._visit(operand, scope, found) if operand is not None else _ANYTHING
-        name = select.text(2)
-        if inside.fields is None:
-            return inside.element() if inside.element is not None else _ANYTHING
-        if name not in inside.fields:
-            found.append((self.positions.get(node.integer(2), 0), name))
-            return _ANYTHING
-        return inside.fields[name]()
-
-    def _call(self, call: _Message, scope: dict[str, Checked], found: list[tuple[int, str]]) -> Checked:
-        target = call.one(1)
-        parts = ([target] if target is not None else []) + call.many(3)
-        shapes = [self._visit(part, scope, found) for part in parts]
-        if call.text(2) == "_[_]" and shapes and shapes[0].element is not None:
-            return shapes[0].element()
-        return _ANYTHING
-
-    def _loop(self, loop: _Message, scope: dict[str, Checked], found: list[tuple[int, str]]) -> Checked:
-        """all, exists, map, filter: the loop variable is an element of a list (or a key of a map)."""
-        ranged = loop.one(2)
-        inside = self._visit(ranged, scope, found) if ranged is not None else _ANYTHING
-        element = inside.element() if inside.element is not None else _ANYTHING
-        inner = {**scope, loop.text(1): element, loop.text(3): _ANYTHING}
-        for number in (4, 5, 6, 7):
-            for part in loop.many(number):
-                self._visit(part, inner, found)
-        return inside
+    def integers(self, number: int) -> Iterator[int]:
+        """A repeated field of integers, packed or not."""
+        for item in self.values.get(number, []):
+            if isinstance(item, int):
+                yield item
+                continue
+            at = 0
+            while at < len(item):
+                value, at = _varint(item, at)
+                yield value
 
 
-def _below(node: _Message) -> Iterator[_Message]:
-    for kind, numbers in ((_SELECT, (1,)), (_CALL, (1, 3)), (_LIST, (1,)), (_COMPREHENSION, (2, 4, 5, 6, 7))):
-        message = node.one(kind)
-        if message is not None:
-            for number in numbers:
-                yield from message.many(number)
-    struct = node.one(_STRUCT)
-    for entry in struct.many(2) if struct is not None else ():
-        yield from entry.many(3)
-        yield from entry.many(4)
+_CONSTANT, _IDENT, _SELECT, _CALL, _LIST, _STRUCT, _COMPREHENSION = range(3, 10)
+_CONSTANTS = {1: "null", 2: "bool", 3: "int", 4: "uint", 5: "double", 6: "string", 7: "bytes"}
 
 
-def _walk(node: _Message) -> Iterator[_Message]:
-    yield node
-    for inner in _below(node):
-        yield from _walk(inner)
+def _node(wire: _Wire | None) -> Node:
+    if wire is None:
+        return Constant(0, "null", None)
+    number = wire.integer(2)
+    if (part := wire.one(_CONSTANT)) is not None:
+        return _constant(number, part)
+    if (part := wire.one(_IDENT)) is not None:
+        return Ident(number, part.text(1))
+    if (part := wire.one(_SELECT)) is not None:
+        return Select(number, _node(part.one(1)), part.text(2), bool(part.integer(3)))
+    if (part := wire.one(_CALL)) is not None:
+        target = part.one(1)
+        return Call(
+            number, part.text(2), None if target is None else _node(target), [_node(one) for one in part.many(3)]
+        )
+    if (part := wire.one(_LIST)) is not None:
+        return ListNode(number, [_node(one) for one in part.many(1)], frozenset(part.integers(2)))
+    if (part := wire.one(_STRUCT)) is not None:
+        return _struct(number, part)
+    if (part := wire.one(_COMPREHENSION)) is not None:
+        return _comprehension(number, part)
+    return Constant(number, "null", None)
+
+
+def _constant(number: int, wire: _Wire) -> Constant:
+    kind = next((name for field, name in _CONSTANTS.items() if field in wire.values), "null")
+    match kind:
+        case "bool":
+            return Constant(number, kind, bool(wire.integer(2)))
+        case "int":
+            value = wire.integer(3)
+            return Constant(number, kind, value - (1 << 64) if value >> 63 else value)
+        case "uint":
+            return Constant(number, kind, wire.integer(4))
+        case "double":
+            stated = wire.values[5][0]
+            return Constant(number, kind, struct.unpack("<d", stated)[0] if isinstance(stated, bytes) else 0.0)
+        case "string":
+            return Constant(number, kind, wire.text(6))
+        case "bytes":
+            held = wire.values[7][0]
+            return Constant(number, kind, held if isinstance(held, bytes) else b"")
+    return Constant(number, kind, None)
+
+
+def _struct(number: int, wire: _Wire) -> Node:
+    entries = wire.many(2)
+    if wire.text(1):
+        return Message(number, wire.text(1), [_node(entry.one(4)) for entry in entries])
+    return MapNode(
+        number, [Entry(_node(entry.one(3)), _node(entry.one(4)), bool(entry.integer(5))) for entry in entries]
+    )
+
+
+def _comprehension(number: int, wire: _Wire) -> Comprehension:
+    return Comprehension(
+        number,
+        wire.text(1),
+        wire.text(8),
+        _node(wire.one(2)),
+        wire.text(3),
+        *(_node(wire.one(field)) for field in (4, 5, 6, 7)),
+    )
+
+
+_PARSED = (2, 3)
+_CHECKED = (4, 5)
+"""Where the expression and the source information are in a ParsedExpr and in a CheckedExpr."""
 
 
 def parse(serialized: bytes) -> Tree:
-    """The tree of a serialized expression (a `google.protobuf.Any` that holds a CheckedExpr)."""
-    checked = _Message(serialized).one(2)
-    root = checked.one(4) if checked is not None else None
-    if checked is None or root is None:
-        raise ValueError("not a checked expression")
-    source = checked.one(5)
-    positions = {entry.integer(1): entry.integer(2) for entry in source.many(4)} if source is not None else {}
-    return Tree(root, positions)
+    """The tree of a serialized expression (a `google.protobuf.Any`). Raises ValueError for anything else."""
+    outer = _Wire(serialized)
+    held = outer.one(2)
+    if held is None:
+        raise ValueError("not an expression")
+    expression, source = _CHECKED if outer.text(1).endswith("CheckedExpr") else _PARSED
+    root, information = held.one(expression), held.one(source)
+    if root is None:
+        raise ValueError("not an expression")
+    entries = information.many(4) if information is not None else []
+    return Tree(_node(root), {entry.integer(1): entry.integer(2) for entry in entries})

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from apiserver.schema import cel_network, cel_numbers
+from apiserver.schema import cel_formats, cel_network, cel_numbers, cel_regex
 from apiserver.schema.cel_values import Failed, plain, spend
 
 
 class Function(NamedTuple):
-    """One overload: `takes` and `gives` name types ("list", "string", "int", "bool", "any")."""
+    """One overload: `takes` and `gives` name types ("list", "map", "string", "int", "bool", "any")."""
 
     name: str
     gives: str
@@ -78,9 +78,29 @@ def _distinct(items: Any) -> list[Any]:
     return found
 
 
+def _sorted_by(items: Any, keys: Any) -> list[Any]:
+    """What sortBy() makes: `keys` are those of the items."""
+    pairs = sorted(zip(plain(keys), plain(items), strict=True), key=lambda pair: pair[0])
+    return [item for _, item in pairs]
+
+
 def _range(count: int) -> list[int]:
     spend(max(count, 0))
     return list(range(count))
+
+
+def _with_entry(entries: Any, key: Any, value: Any) -> Any:
+    """What transformMap() collects."""
+    found = plain(entries)
+    if plain(key) in found:
+        raise Failed(f"insert failed: key {plain(key)} already exists")
+    return {**found, plain(key): plain(value)}
+
+
+def _with_entries(entries: Any, more: Any) -> Any:
+    for key, value in plain(more).items():
+        entries = _with_entry(entries, key, value)
+    return entries
 
 
 def _escape_key(key: str) -> str:
@@ -100,6 +120,7 @@ TABLE: tuple[Function, ...] = (
     Function("flatten", "list", ("list", "int"), _flatten),
     Function("distinct", "list", ("list",), _distinct),
     Function("sort", "list", ("list",), lambda items: sorted(plain(items))),
+    Function("@sortByAssociatedKeys", "list", ("list", "list"), _sorted_by),
     Function("reverse", "list", ("list",), lambda items: plain(items)[::-1]),
     Function("lists.range", "list", ("int",), _range, member=False),
     Function("sets.contains", "bool", ("list", "list"), _contains_all, member=False),
@@ -117,9 +138,15 @@ TABLE: tuple[Function, ...] = (
         lambda left, right: any(item in plain(left) for item in plain(right)),
         member=False,
     ),
+    Function("cel.@mapInsert", "any", ("any", "any"), _with_entries, member=False),
+    Function("cel.@mapInsert", "any", ("any", "any", "any"), _with_entry, member=False),
+    Function("find", "string", ("string", "string"), cel_regex.find),
+    Function("findAll", "list", ("string", "string"), cel_regex.find_all),
+    Function("findAll", "list", ("string", "string", "int"), cel_regex.find_all),
     Function("jsonpatch.escapeKey", "string", ("string",), _escape_key, member=False),
     *(Function(*row) for row in cel_numbers.TABLE),
     *(Function(*row) for row in cel_network.TABLE),
+    *(Function(*row) for row in cel_formats.TABLE),
 )
 
 
@@ -137,6 +164,7 @@ def declared(cel: Any, table: Sequence[Function]) -> list[Any]:
         "double": cel.Type.DOUBLE,
         "string": cel.Type.STRING,
         "list": cel.Type.List(cel.Type.DYN),
+        "map": cel.Type.Map(cel.Type.DYN, cel.Type.DYN),
     }
     overloads: dict[str, list[Any]] = {}
     for name, gives, takes, call, member in table:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from apiserver.addresses import legacy_cidr, legacy_ip, parse_cidr
-from apiserver.schema.cel_values import Failed, marked, opened, plain
+from apiserver.schema.cel_values import MARK, Failed, marked, opened, plain
 
 Row = tuple[str, str, Sequence[str], Callable[..., Any], bool]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -110,7 +110,15 @@ def _of_url(name: str) -> Callable[[Any], Any]:
     return lambda value: opened(value, "url")[name]
 
 
+def _shown(value: Any) -> str:
+    """An address or a network as a string."""
+    found = plain(value)
+    kind = "cidr" if isinstance(found, dict) and found.get(MARK) == "cidr" else "ip"
+    return str(opened(found, kind)["text"])
+
+
 TABLE: tuple[Row, ...] = (
+    ("string", "string", ("map",), _shown, False),
     ("ip", "any", ("string",), _ip, False),
     ("isIP", "bool", ("string",), _holds(_ip), False),
     ("ip.isCanonical", "bool", ("string",), _is_canonical, False),

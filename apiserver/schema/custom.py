@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from apiserver.field import FieldError, duplicate, invalid
-from apiserver.schema import cel, custom_validation, embedded
+from apiserver.schema import cel_rules, custom_validation, embedded
 from apiserver.schema.decode import compiled
 from apiserver.schema.embedded import member
 from apiserver.schema.registry import META, Schemas
@@ -40,7 +40,8 @@ UNCHECKED = invalid(
     "some validation rules were not checked because the object was invalid; correct the existing errors to complete "
     "validation",
 )
-_MISSING = object()
+SOUND = 10_000
+"""Objects of one kind that are remembered to keep all rules."""
 
 
 class CustomSchema:
@@ -55,9 +56,12 @@ class CustomSchema:
     ) -> None:
         self.schema: Json = dict(published or {PRESERVE: True, "type": "object"})
         self.object_meta = schemas.definition(META + "ObjectMeta")
-        self._has_rules = cel.has_rules(self.schema)
+        self._has_rules = cel_rules.has_rules(self.schema)
+        self._has_unique_items = has_unique_items(self.schema)
         self._has_embedded = embedded.inside(self.schema)
         self._validator: custom_validation.Validator | None = None
+        self._status_validator: custom_validation.Validator | None = None
+        self._sound: dict[str, None] = {}
         self.type = self._type(f"{group}/{version}", kind)
 
     def _type(self, api_version: str, kind: str) -> Type:
@@ -88,18 +92,49 @@ class CustomSchema:
 
     def validate(self, obj: Json, old: Json | None = None) -> list[FieldError]:
         """What is wrong with an object. With `old`, faults of parts that an update left alone are overlooked (KEP-4008:
-        ratcheting)."""
+        ratcheting); of items that lists hold twice all are, where there were some before."""
         if self._validator is None:
             self._validator = custom_validation.Validator(self.schema)
-        content = {key: value for key, value in obj.items() if key != "metadata"}
-        before = None if old is None else {key: value for key, value in old.items() if key != "metadata"}
+        content, before = _content(obj), None if old is None else _content(old)
         found = self._validator.faults(content, before)
-        found += repeated(content, self.schema, "", before if before is not None else _MISSING)
         found += embedded.faults(content, self.schema, "")
+        return self._with_rules(found + self._twice(content, before), obj, old)
+
+    def validate_status(self, obj: Json, old: Json) -> list[FieldError]:
+        """What is wrong with an object whose status is updated: only that is looked at, but by rules."""
+        if self._status_validator is None:
+            status = {name: part for name, part in (self.schema.get("properties") or {}).items() if name == "status"}
+            self._status_validator = custom_validation.Validator({"type": "object", "properties": status})
+        content, before = ({key: one[key] for key in ("status",) if key in one} for one in (obj, old))
+        found = self._status_validator.faults(content, before)
+        return self._with_rules(found + self._twice(_content(obj), _content(old)), obj, old)
+
+    def _twice(self, content: Json, before: Json | None) -> list[FieldError]:
+        found = repeated(content, self.schema, "") if self._has_unique_items else []
+        return [] if found and before is not None and repeated(before, self.schema, "") else found
+
+    def _with_rules(self, found: list[FieldError], obj: Json, old: Json | None) -> list[FieldError]:
         if self._has_rules:
             blocked = any(fault.reason in BLOCKING for fault in found)
-            found += [UNCHECKED] if blocked else cel.faults(obj, self.schema, old)
+            found += [UNCHECKED] if blocked else cel_rules.faults(obj, self.schema, old)
         return found
+
+    def ratcheted(self, obj: Json, old: Json) -> list[str]:
+        """Warnings about rules that parts of an accepted update break as they did before it. An object of which nothing
+        of the kind is known to be true (by its uid) is not looked at again: its changes are judged."""
+        uid = (obj.get("metadata") or {}).get("uid", "")
+        if not self._has_rules or uid in self._sound:
+            return []
+        found = cel_rules.ratcheted(obj, self.schema, old)
+        if not found:
+            self._sound[uid] = None
+            if len(self._sound) > SOUND:
+                del self._sound[next(iter(self._sound))]
+        return found
+
+
+def _content(obj: Json) -> Json:
+    return {key: value for key, value in obj.items() if key != "metadata"}
 
 
 def custom_type(schema: Mapping[str, Any], go: str = "") -> Type:
@@ -214,16 +249,23 @@ def default(value: Any, schema: Mapping[str, Any]) -> None:
             default(item, schema["items"])
 
 
-def repeated(value: Any, schema: Mapping[str, Any], path: str, old: Any = _MISSING) -> list[FieldError]:
+def has_unique_items(schema: Any) -> bool:
+    """Whether any list of a schema may hold no item twice."""
+    if not isinstance(schema, Mapping):
+        return False
+    if schema.get(LIST_TYPE) in ("set", "map"):
+        return True
+    parts = [*(schema.get("properties") or {}).values(), schema.get("items"), schema.get("additionalProperties")]
+    return any(map(has_unique_items, parts))
+
+
+def repeated(value: Any, schema: Mapping[str, Any], path: str) -> list[FieldError]:
     """Items that a set or a keyed list holds twice."""
-    if value == old:
-        return []
     if isinstance(value, dict):
         found = []
         for key, item in value.items():
             inner = member(schema, key)
-            before = old.get(key, _MISSING) if isinstance(old, dict) else _MISSING
-            found += [] if inner is None else repeated(item, inner, f"{path}.{key}" if path else key, before)
+            found += [] if inner is None else repeated(item, inner, f"{path}.{key}" if path else key)
         return found
     if not isinstance(value, list):
         return []

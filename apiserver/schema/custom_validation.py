@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from apiserver.field import FieldError, invalid, not_supported, required, too_long, too_many, type_invalid
@@ -122,17 +123,30 @@ def _pattern(validator: Any, pattern: str, instance: Any, schema: Json) -> Itera
 
 def _unchanged(error: Any, value: Any, old: Any, schema: Mapping[str, Any]) -> bool:
     """Whether the value at fault lies in a part that is as it was. Items of keyed lists are found by their keys; items
-    of other lists cannot be told apart, so only the whole list counts."""
+    of other lists cannot be told apart, so only the whole list counts; what `allOf` says of parts of a value counts as
+    said of the value (KEP-4008)."""
     if old is None:
         return False
     here: Mapping[str, Any] = schema
-    for step in error.absolute_path:
+    for step in islice(error.absolute_path, _outside_junctors(error.absolute_schema_path)):
         if value == old:
             return True
         value, old, here = _down(value, old, here, step)
         if old is None:
             return False
     return bool(value == old)
+
+
+def _outside_junctors(path: Iterable[Any]) -> int:
+    """How many steps into the value a path into the schema takes before it enters `allOf` or the like."""
+    steps, rest = 0, iter(path)
+    for keyword in rest:
+        if keyword == "properties":
+            next(rest, None)
+        elif keyword not in ("items", "additionalProperties"):
+            return steps
+        steps += 1
+    return steps
 
 
 def _down(value: Any, old: Any, schema: Mapping[str, Any], step: Any) -> tuple[Any, Any, Mapping[str, Any]]:
@@ -250,12 +264,13 @@ def _alternatives(error: Any, path: str) -> list[FieldError]:
     best = min(branches.values(), key=len) if branches else []
     found = [fault for cause in best for fault in _faults(cause)]
     text = {
-        "anyOf": f'"{path}" must validate at least one schema (anyOf)',
-        "oneOf": f'"{path}" must validate one and only one schema (oneOf). {_how_many(error)}',
-        "not": f'"{path}" must not validate the schema (not)',
-        "allOf": f'"{path}" must validate all the schemas (allOf)',
+        "anyOf": "must validate at least one schema (anyOf)",
+        "oneOf": "must validate one and only one schema (oneOf).",
+        "not": "must not validate the schema (not)",
+        "allOf": "must validate all the schemas (allOf)",
     }[error.validator]
-    return [invalid(NO_PATH, "", text), *found]
+    count = f" {_how_many(error)}" if error.validator == "oneOf" else ""
+    return [invalid(NO_PATH, "", f'"{path}" {text}{count}'), *found]
 
 
 def _how_many(error: Any) -> str:

@@ -5,13 +5,14 @@ Source of the rules: ValidateCustomResourceDefinitionOpenAPISchema of apiextensi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from apiserver.field import FieldError, forbidden, invalid, not_supported, required
-from apiserver.schema import cel, custom
+from apiserver.schema import custom
+from apiserver.schema.cel_definitions import Place, Rules, inside
+from apiserver.schema.cel_schema import RULES, STEP
 from apiserver.schema.custom_formats import FORMATS
 
 Json = Mapping[str, Any]
@@ -19,51 +20,60 @@ TYPES = ("array", "boolean", "integer", "number", "object", "string")
 UNSUPPORTED = ("id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref")
 REASONS = ("FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired")
 _OBJECT_FIELDS = ("apiVersion", "kind", "metadata")
-_STEP = re.compile(r"\.([^.\[\]']+)|\['([^']*)'\]")
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
     """What the schemas around a schema mean for it: why it may have no default, the outermost one whose parts
-    cannot be told from one another across an update, whether it is within apiVersion, kind or metadata."""
+    cannot be told from one another across an update, whether it is within apiVersion, kind or metadata, how many values
+    of it an object can have (None where nothing bounds that)."""
 
     no_default: str = ""
     uncorrelatable: str = ""
     object_field: bool = False
     root: bool = False
+    cardinality: int | None = 1
 
 
 def faults(schema: Json, path: str, *, expressions: bool) -> list[FieldError]:
     """What is wrong with the schema of one version. `expressions`: whether its rules can be compiled."""
-    schemas: list[FieldError] = []
-    rules: list[FieldError] = []
-    _check(schema, path, _Place(root=True), (schemas, rules) if expressions else (schemas, None))
-    return schemas + rules
+    found = _Found([], [], Rules() if expressions else None)
+    _check(schema, path, _Place(root=True), found)
+    return [*found.schemas, *found.expressions, *(found.rules.total(path) if found.rules else ())]
 
 
-def _check(schema: Json, path: str, place: _Place, found: tuple[list[FieldError], list[FieldError] | None]) -> None:
-    schemas, rules = found
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Faults of the schema, then those of its rules; `rules` is None where rules are not looked at."""
+
+    schemas: list[FieldError]
+    expressions: list[FieldError]
+    rules: Rules | None
+
+
+def _check(schema: Json, path: str, place: _Place, found: _Found) -> None:
+    schemas = found.schemas
     before = len(schemas)
     schemas += _stated(schema, path, place)
     for inner, below, around in _structural_parts(schema, path, place):
         _check(inner, below, around, found)
     for inner, below in _junctors(schema, path):
-        _check(inner, below, replace(place, root=False), (schemas, None))
+        _check(inner, below, replace(place, root=False), replace(found, rules=None))
     schemas += [*_extensions(schema, path), *_lists(schema, path), *_rules(schema, path)]
-    if rules is not None and len(schemas) == before:
-        rules += cel.definition_faults(schema, path, place.root, place.uncorrelatable)
+    if found.rules is not None and len(schemas) == before:
+        where = Place(path, place.root, place.uncorrelatable, place.cardinality)
+        found.expressions.extend(found.rules.faults(schema, where))
 
 
 def _structural_parts(schema: Json, path: str, place: _Place) -> Iterator[tuple[Json, str, _Place]]:
-    around = replace(place, root=False)
+    around = replace(place, root=False, cardinality=inside(place.cardinality, schema))
     if isinstance(schema.get("additionalProperties"), Mapping):
         below = replace(around, no_default="inside additionalProperties applying to object metadata")
         yield schema["additionalProperties"], f"{path}.additionalProperties", below if place.object_field else around
-    atomic = schema.get(custom.MAP_TYPE) == "atomic"
     for name, inner in sorted((schema.get("properties") or {}).items()):
-        below = replace(around, uncorrelatable=around.uncorrelatable or (path if atomic else ""))
+        below = around
         if name in _OBJECT_FIELDS and (place.root or schema.get(custom.EMBEDDED)):
-            below = replace(below, object_field=True)
+            below = replace(around, object_field=True)
             if place.root:
                 below = replace(below, no_default=f"in top-level {name}")
         yield inner, f"{path}.properties[{name}]", below
@@ -179,8 +189,8 @@ def _never_null(items: Json, keys: Any, list_type: str, path: str) -> Iterator[F
 
 
 def _rules(schema: Json, path: str) -> Iterator[FieldError]:
-    for at, rule in enumerate(schema.get(cel.RULES) or ()):
-        where = f"{path}.{cel.RULES}[{at}]"
+    for at, rule in enumerate(schema.get(RULES) or ()):
+        where = f"{path}.{RULES}[{at}]"
         yield from _texts(rule, where)
         reason, field_path = rule.get("reason"), rule.get("fieldPath") or ""
         if reason is not None and reason not in REASONS:
@@ -216,7 +226,7 @@ def _names_a_field(text: str, schema: Any) -> bool:
     """Whether a path of fields and map keys (`.spec.map['key']`) leads to a part of the schema."""
     at = 0
     while at < len(text):
-        step = _STEP.match(text, at)
+        step = STEP.match(text, at)
         if step is None or not isinstance(schema, Mapping):
             return False
         name, at = step[1] or step[2], step.end()

@@ -11,9 +11,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from apiserver.field import FieldError, forbidden, invalid, required
-from apiserver.schema import cel, custom, definition_schema
+from apiserver.schema import custom, definition_schema, go_schema
+from apiserver.schema.cel_schema import RULES
 
 Json = Mapping[str, Any]
+WITH_STATUS = (
+    *("Description", "Type", "Format", "Title", "Maximum", "ExclusiveMaximum", "Minimum", "ExclusiveMinimum"),
+    *("MaxLength", "MinLength", "Pattern", "MaxItems", "MinItems", "UniqueItems", "MultipleOf", "Required", "Items"),
+    *("Properties", "ExternalDocs", "Example", "XPreserveUnknownFields", "XValidations"),
+)
+"""What the root of a schema may say beside a status subresource, by Go's names."""
 ROOT, FIELDS, ITEMS = "at the root", "for specified object fields", "for specified array items"
 _JUNCTORS = ("allOf", "anyOf", "oneOf")
 _ONLY_OUTSIDE = {
@@ -23,7 +30,7 @@ _ONLY_OUTSIDE = {
     "default": "must be undefined to be structural",
     "nullable": "must be false to be structural",
     "externalDocs": "must be undefined to be structural",
-    cel.RULES: "must be empty to be structural",
+    RULES: "must be empty to be structural",
     "additionalProperties": "must be undefined to be structural",
     custom.PRESERVE: "must be false to be structural",
     custom.EMBEDDED: "must be false to be structural",
@@ -35,14 +42,28 @@ _ONLY_OUTSIDE = {
 """What a schema within allOf, anyOf, oneOf and not may not state: those only validate values."""
 
 
-def faults(schema: Json, path: str) -> list[FieldError]:
+def root_faults(schema: Json, path: str) -> Iterator[FieldError]:
+    """What the root of a schema may not say where status is a subresource, whose schema is taken out of it."""
+    for name in go_schema.stated(schema):
+        if name == "Type" and schema["type"] != "object":
+            text = 'only "object" is allowed as the type at the root of the schema if the status subresource is enabled'
+            yield invalid(f"{path}.type", schema["type"], text)
+            return
+        if name not in WITH_STATUS:
+            where = "fields are allowed at the root of the schema if the status subresource is enabled"
+            yield invalid(path, go_schema.as_go(schema), f"only [{' '.join(WITH_STATUS)}] {where}")
+            return
+
+
+def faults(schema: Json, path: str, *, stored: bool = False) -> list[FieldError]:
     """Everything that is wrong with the schema of one version, in the order of the real server: what is not
-    structural (or, where nothing is, defaults), then what no schema of a definition may say."""
+    structural (or, where nothing is, defaults), then what no schema of a definition may say. `stored`: whether it is
+    stored already, so that its rules stand."""
     found = [forbidden(f"{path}.nullable", "nullable cannot be true at the root")] if schema.get("nullable") else []
     if _convertible(schema):
         unstructured = sorted([*_invariants(schema, path, ROOT), *_completeness(schema, schema, path, path)], key=str)
         found += unstructured or _defaults(schema, path)
-    return found + definition_schema.faults(schema, path, expressions=not found)
+    return found + definition_schema.faults(schema, path, expressions=not found and not stored)
 
 
 def _convertible(schema: Json) -> bool:

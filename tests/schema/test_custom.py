@@ -289,12 +289,16 @@ RULES_OF_SPEC = {
         "min": {"type": "integer"},
         "max": {"type": "integer"},
         "my-name": {"type": "string"},
-        "items": {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "integer"}}}},
+        "items": {
+            "type": "array",
+            "maxItems": 9,
+            "items": {"type": "object", "properties": {"n": {"type": "integer"}}},
+        },
     },
     "x-kubernetes-validations": [
         {"rule": "self.min <= self.max", "message": "min must not exceed max"},
         {"rule": "!has(self.my__dash__name) || self.my__dash__name.startsWith('a')", "fieldPath": ".my-name"},
-        {"rule": "self.min >= oldSelf.min", "messageExpression": "'min was ' + string(oldSelf.min)"},
+        {"rule": "self.min >= oldSelf.min", "messageExpression": "'min was %d'.format([oldSelf.min])"},
         {"rule": "!has(self.items) || self.items.all(i, i.n > 0)", "reason": "FieldValueForbidden"},
     ],
 }
@@ -304,16 +308,16 @@ RULES_OF_SPEC = {
     ("spec", "old", "texts"),
     [
         ({"min": 1, "max": 2}, None, []),
-        ({"min": 3, "max": 2}, None, ['spec: Invalid value: "object": min must not exceed max']),
+        ({"min": 3, "max": 2}, None, ["spec: Invalid value: min must not exceed max"]),
         (
             {"min": 1, "max": 2, "my-name": "b"},
             None,
             [
-                'spec.my-name: Invalid value: "object": failed rule: !has(self.my__dash__name) || '
+                "spec.my-name: Invalid value: failed rule: !has(self.my__dash__name) || "
                 "self.my__dash__name.startsWith('a')"
             ],
         ),
-        ({"min": 1, "max": 2}, {"min": 2, "max": 2}, ['spec: Invalid value: "object": min was 2']),
+        ({"min": 1, "max": 2}, {"min": 2, "max": 2}, ["spec: Invalid value: min was 2"]),
         ({"min": 3, "max": 2}, {"min": 3, "max": 2}, []),
         (
             {"min": 1, "max": 2, "items": [{"n": 0}]},
@@ -391,8 +395,8 @@ def test_what_a_rule_may_state(rule: Json, member: str, text: str) -> None:
 
 def test_old_values_of_items_without_keys_are_unknown() -> None:
     pytest.importorskip("cel_expr_python")
-    items = {"type": "string", "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}
-    (fault,) = faults(root({"type": "array", "items": items}), PATH)
+    items = {"type": "string", "maxLength": 9, "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}
+    (fault,) = faults(root({"type": "array", "maxItems": 9, "items": items}), PATH)
     assert fault.text.endswith(
         f"oldSelf cannot be used on the uncorrelatable portion of the schema within {PATH}.properties[spec]"
     )

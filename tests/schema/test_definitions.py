@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any, cast
 
 import pytest
@@ -12,7 +13,7 @@ from apiserver.kinds.kind import Cluster, Context, User
 CONTEXT = Context(cast(Cluster, None), User("alice"), "", "2030-01-01T00:00:00Z")
 Json = dict[str, Any]
 NOT_A_LABEL = "a DNS-1035 label must consist of lower case alphanumeric characters"
-STRINGS = {"type": "object", "properties": {f"f{at}": {"type": "string"} for at in range(9)}}
+STRINGS: Json = {"type": "object", "properties": {f"f{at}": {"type": "string"} for at in range(9)}}
 
 
 def definition(names: Json | None = None, **version: Any) -> Json:
@@ -79,3 +80,33 @@ def test_what_a_definition_may_not_say(obj: Json, text: str) -> None:
 
 def test_a_sound_definition() -> None:
     assert faults(definition(deprecated=True, deprecationWarning="use v2")) == []
+
+
+WITH_STATUS = (
+    "fields are allowed at the root of the schema if the status subresource is enabled",
+    'only "object" is allowed as the type at the root of the schema if the status subresource is enabled',
+)
+
+
+def test_the_root_of_a_schema_beside_a_status_subresource() -> None:
+    schema = {**STRINGS, "oneOf": [{"required": ["f0"]}, {"required": ["f1"]}]}
+    assert faults(definition(schema={"openAPIV3Schema": schema})) == []
+    (fault,) = faults(definition(schema={"openAPIV3Schema": schema}, subresources={"status": {}}))
+    where = "spec.validation.openAPIV3Schema: Invalid value: "
+    assert fault.startswith(f'{where}{{"ID":"","Schema":"","Ref":null,"Description":"","Type":"object",')
+    assert '"OneOf":[{"ID":"",' in fault
+    assert fault.endswith(WITH_STATUS[0])
+    assert ": only [Description Type Format Title Maximum " in fault
+
+
+def test_a_root_that_is_no_object() -> None:
+    found = faults(definition(schema={"openAPIV3Schema": {"type": "string"}}, subresources={"status": {}}))
+    assert f'spec.validation.openAPIV3Schema.type: Invalid value: "string": {WITH_STATUS[1]}' in found
+
+
+def test_what_the_root_may_say_beside_status() -> None:
+    rules = [{"rule": "size(self.f0) < 10"}] if importlib.util.find_spec("cel_expr_python") else []
+    limited = {**STRINGS["properties"], "f0": {"type": "string", "maxLength": 20}}
+    schema = {**STRINGS, "properties": limited, "description": "all", "required": ["f0"]}
+    schema = {**schema, "x-kubernetes-preserve-unknown-fields": True, "x-kubernetes-validations": rules}
+    assert faults(definition(schema={"openAPIV3Schema": schema}, subresources={"status": {}})) == []
