@@ -63,8 +63,12 @@ def test_a_limit() -> None:
 
 def test_no_pattern_runs_for_ever() -> None:
     assert find("a" * 3000, "(a*)*b") == ""
+    assert find("a" * 1_000_000, "(a|a|a)*b") == ""
+
+
+def test_what_is_searched_counts_in_the_budget() -> None:
     with pytest.raises(Failed, match="actual cost limit exceeded"):
-        find("a" * 1_000_000, "(a|a|a)*b")
+        find_all("ab" * 1_000_000, "b")
 
 
 @pytest.mark.parametrize("pattern", ["(", "[", r"(a)\1", "(?=a)", "a" * 10 + "{1000}" * 3])
