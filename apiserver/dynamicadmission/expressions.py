@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from apiserver.cel.ast import parse
+from apiserver.cel.check import undefined_fields
+from apiserver.cel.compile import display
+from apiserver.cel.evaluation import MISSING, evaluated, extensions, module, tidy
+from apiserver.cel.rewrite import program
+from apiserver.cel.values import Failed
 from apiserver.dynamicadmission.authorizer import functions
-from apiserver.schema.cel import MISSING, evaluated, extensions, module, tidy
-from apiserver.schema.cel_ast import parse
-from apiserver.schema.cel_check import undefined_fields
-from apiserver.schema.cel_compile import display
-from apiserver.schema.cel_rewrite import program
-from apiserver.schema.cel_values import Failed
 
 
 class EvaluationFailed(Exception):

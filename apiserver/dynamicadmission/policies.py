@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from apiserver.cel.values import OUT_OF_BUDGET
 from apiserver.dynamicadmission import matching
 from apiserver.dynamicadmission.attributes import Attributes, converted, request_document
 from apiserver.dynamicadmission.authorizer import admitting, variable
 from apiserver.dynamicadmission.expressions import EvaluationFailed, composed
 from apiserver.kinds.kind import Kind, Object
-from apiserver.schema.cel_values import OUT_OF_BUDGET
 from miniplane.apimachinery.selectors import from_object
 from miniplane.apimachinery.status import StatusError
 

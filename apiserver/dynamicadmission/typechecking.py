@@ -10,12 +10,12 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from apiserver.cel import types
+from apiserver.cel.compile import compiled
+from apiserver.cel.schema import Declarations, Names
+from apiserver.cel.types import Type, list_of, map_of
 from apiserver.dynamicadmission.expressions import environment
 from apiserver.kinds.kind import Kind, Object
-from apiserver.schema import cel_types as types
-from apiserver.schema.cel_compile import compiled
-from apiserver.schema.cel_schema import Declarations, Names
-from apiserver.schema.cel_types import Type, list_of, map_of
 from apiserver.schema.registry import Schemas
 from apiserver.schema.resolved import resolved
 

@@ -8,8 +8,6 @@ from apiserver import validation as rules
 from apiserver.field import FieldError, duplicate, immutable, invalid, not_supported, quote, required, too_many
 from apiserver.kinds.clientconfig import conversion_faults, default_client_config
 from apiserver.kinds.kind import STATUS, Context, Kind, Object, Strategy, Subresource
-from apiserver.schema import structural
-from apiserver.schema.definition_schema import unknown_formats
 
 GROUP = "apiextensions.k8s.io"
 RESOURCE = f"customresourcedefinitions.{GROUP}"
@@ -134,6 +132,8 @@ def _stored(obj: Object) -> list[FieldError]:
 
 
 def _unknown_formats(obj: Object) -> list[str]:
+    from apiserver.schema.definition_schema import unknown_formats
+
     schemas = [_schema(version) for version in obj["spec"].get("versions") or ()]
     return [name for schema in schemas for name in unknown_formats(schema)]
 
@@ -206,6 +206,8 @@ def _schema(version: Object) -> Any:
 def _schemas(versions: list[Any], before: list[Any]) -> list[FieldError]:
     """The schema of each version; one that all share is reported where the real server reports it. Rules of a version
     whose schema is as it was `before` are not looked at again: what they may cost is not held against them."""
+    from apiserver.schema import structural  # with the whole of CEL: most planes never see a definition
+
     found: list[FieldError] = []
     schemas, known = [_schema(version) for version in versions], {one.get("name"): _schema(one) for one in before}
     shared = len(versions) == 1 or all(schema == schemas[0] for schema in schemas)

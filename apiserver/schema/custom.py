@@ -9,8 +9,9 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from apiserver.cel.schema import has_rules
 from apiserver.field import FieldError, duplicate, invalid
-from apiserver.schema import cel_rules, custom_validation, embedded
+from apiserver.schema import custom_validation, embedded
 from apiserver.schema.decode import compiled
 from apiserver.schema.embedded import member
 from apiserver.schema.registry import META, Schemas
@@ -56,7 +57,7 @@ class CustomSchema:
     ) -> None:
         self.schema: Json = dict(published or {PRESERVE: True, "type": "object"})
         self.object_meta = schemas.definition(META + "ObjectMeta")
-        self._has_rules = cel_rules.has_rules(self.schema)
+        self._has_rules = has_rules(self.schema)
         self._has_unique_items = has_unique_items(self.schema)
         self._has_embedded = embedded.inside(self.schema)
         self._validator: custom_validation.Validator | None = None
@@ -115,8 +116,10 @@ class CustomSchema:
 
     def _with_rules(self, found: list[FieldError], obj: Json, old: Json | None) -> list[FieldError]:
         if self._has_rules:
+            from apiserver.cel import rules
+
             blocked = any(fault.reason in BLOCKING for fault in found)
-            found += [UNCHECKED] if blocked else cel_rules.faults(obj, self.schema, old)
+            found += [UNCHECKED] if blocked else rules.faults(obj, self.schema, old)
         return found
 
     def ratcheted(self, obj: Json, old: Json) -> list[str]:
@@ -125,7 +128,9 @@ class CustomSchema:
         uid = (obj.get("metadata") or {}).get("uid", "")
         if not self._has_rules or uid in self._sound:
             return []
-        found = cel_rules.ratcheted(obj, self.schema, old)
+        from apiserver.cel import rules
+
+        found = rules.ratcheted(obj, self.schema, old)
         if not found:
             self._sound[uid] = None
             if len(self._sound) > SOUND:

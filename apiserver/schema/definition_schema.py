@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from apiserver.cel.definitions import Place, Rules, inside
+from apiserver.cel.schema import RULES, STEP
 from apiserver.field import FieldError, forbidden, invalid, not_supported, required
 from apiserver.schema import custom
-from apiserver.schema.cel_definitions import Place, Rules, inside
-from apiserver.schema.cel_schema import RULES, STEP
 from apiserver.schema.custom_formats import FORMATS
 
 Json = Mapping[str, Any]

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from apiserver.cel.schema import INT_OR_STRING
 from apiserver.kinds.kind import Kind
 from apiserver.schema import openapi_schemas as schemas_of
-from apiserver.schema.cel_schema import INT_OR_STRING
 from apiserver.schema.custom_openapi import custom_definitions
 from apiserver.schema.openapi_paths import custom_definition_name
 from apiserver.schema.registry import Schemas

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from apiserver.cel.schema import RULES
 from apiserver.field import FieldError, forbidden, invalid, required
 from apiserver.schema import custom, definition_schema, go_schema
-from apiserver.schema.cel_schema import RULES
 
 Json = Mapping[str, Any]
 WITH_STATUS = (

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from apiserver.schema.cel_compile import compiled
-from apiserver.schema.cel_cost import estimate
-from apiserver.schema.cel_schema import Declarations, Names
+from apiserver.cel.compile import compiled
+from apiserver.cel.cost import estimate
+from apiserver.cel.schema import Declarations, Names
 from apiserver.schema.structural import faults
 
 pytest.importorskip("cel_expr_python")

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from apiserver.schema.cel_regex import find, find_all
-from apiserver.schema.cel_values import Failed, begin
+from apiserver.cel.regex import find, find_all
+from apiserver.cel.values import Failed, begin
 
 
 @pytest.fixture(autouse=True)

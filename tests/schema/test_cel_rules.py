@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from apiserver.schema import cel_rules
+from apiserver.cel import rules
 
 pytest.importorskip("cel_expr_python")
 
@@ -26,11 +26,11 @@ def fields(*rules: str | Json, **properties: Json) -> Json:
 def faults(schema: Json, value: Any, old: Any = None) -> list[str]:
     whole = {"type": "object", "properties": {"spec": schema}}
     before = None if old is None else {"spec": old}
-    return [str(fault) for fault in cel_rules.faults({"spec": value}, whole, before)]
+    return [str(fault) for fault in rules.faults({"spec": value}, whole, before)]
 
 
 def ratcheted(schema: Json, value: Any, old: Any) -> list[str]:
-    return cel_rules.ratcheted({"spec": value}, {"type": "object", "properties": {"spec": schema}}, {"spec": old})
+    return rules.ratcheted({"spec": value}, {"type": "object", "properties": {"spec": schema}}, {"spec": old})
 
 
 @pytest.mark.parametrize(

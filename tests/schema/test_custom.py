@@ -403,5 +403,5 @@ def test_old_values_of_items_without_keys_are_unknown() -> None:
 
 
 def test_without_the_package_rules_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apiserver.schema.cel.available", lambda: False)
+    monkeypatch.setattr("apiserver.cel.evaluation.available", lambda: False)
     assert [fault.reason for fault in faults(root(RULES_OF_SPEC), PATH)] == ["FieldValueForbidden"] * 4

@@ -11,8 +11,8 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-from apiserver.schema.cel_functions import functions
-from apiserver.schema.cel_values import OUT_OF_BUDGET, Failed, begin
+from apiserver.cel.functions import functions
+from apiserver.cel.values import OUT_OF_BUDGET, Failed, begin
 
 MISSING = "rules need the package cel-expr-python, which is not installed"
 _EXTENSIONS = ("Strings", "Optional", "Math")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from apiserver.schema.cel_schema import INT_OR_STRING, escape
+from apiserver.cel.schema import INT_OR_STRING, escape
 
 Json = Mapping[str, Any]
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-zµμ]+)", re.IGNORECASE)

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from apiserver.schema.cel_formats import CHECKS
-from apiserver.schema.cel_types import Type
+from apiserver.cel.formats import CHECKS
+from apiserver.cel.types import Type
 
 _STANDARD = """
 _?_:_ conditional (bool,A,A) A

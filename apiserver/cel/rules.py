@@ -1,7 +1,7 @@
 """Validation rules of custom resources, evaluated on objects.
 
 Source of the rules: `pkg/apiserver/schema/cel/validation.go` of apiextensions-apiserver. Unlike there, what evaluating
-costs is not counted in units: see `cel_values.BUDGET`.
+costs is not counted in units: see `cel/values.py`.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from apiserver.cel import evaluation
+from apiserver.cel.ast import Tree, parse
+from apiserver.cel.check import check
+from apiserver.cel.convert import convert
+from apiserver.cel.encode import encode
+from apiserver.cel.rewrite import expanded, program, with_formats, with_optional, with_times
+from apiserver.cel.schema import EMBEDDED, RULES, STEP, TIMES, Declarations, Names, with_object_fields
+from apiserver.cel.types import TooComplex, Type
+from apiserver.cel.values import OUT_OF_BUDGET, Failed
 from apiserver.field import OMIT, FieldError, duplicate, forbidden, invalid, required
-from apiserver.schema import cel
-from apiserver.schema.cel_ast import Tree, parse
-from apiserver.schema.cel_check import check
-from apiserver.schema.cel_convert import convert
-from apiserver.schema.cel_encode import encode
-from apiserver.schema.cel_rewrite import expanded, program, with_formats, with_optional, with_times
-from apiserver.schema.cel_schema import EMBEDDED, RULES, STEP, TIMES, Declarations, Names, with_object_fields
-from apiserver.schema.cel_types import TooComplex, Type
-from apiserver.schema.cel_values import OUT_OF_BUDGET, Failed
 
 Json = Mapping[str, Any]
 LONGEST_MESSAGE = 5 * 1024
@@ -47,12 +47,12 @@ class Rule:
     ValueError with the compiler's message."""
 
     def __init__(self, text: str, schema: Json, optional: bool = False) -> None:
-        environment = cel.environment()
+        environment = evaluation.environment()
         try:
             self._program = program(environment, text)
             tree = expanded(parse(environment.compile(text, disable_check=True).serialize()))
         except RuntimeError as error:
-            raise ValueError(f"compilation failed: {cel.tidy(str(error))}") from None
+            raise ValueError(f"compilation failed: {evaluation.tidy(str(error))}") from None
         self.transition = tree.mentions("oldSelf")
         root = with_times(tree.root, _types(tree, schema)) if _times_within(ByIdentity(schema)) else tree.root
         if optional and self.transition:
@@ -63,7 +63,7 @@ class Rule:
 
     def value(self, itself: Any, old: Any) -> Any:
         """What it answers. Raises Failed."""
-        return cel.evaluated(self._program, {"self": itself, "oldSelf": old})
+        return evaluation.evaluated(self._program, {"self": itself, "oldSelf": old})
 
 
 def _types(tree: Tree, schema: Json) -> Mapping[int, Type]:
@@ -96,14 +96,6 @@ def _times_within(schema: ByIdentity) -> bool:
         return True
     inner = [*(stated.get("properties") or {}).values(), stated.get("items"), stated.get("additionalProperties")]
     return any(_times_within(ByIdentity(item)) for item in inner if isinstance(item, Mapping))
-
-
-def has_rules(schema: Json) -> bool:
-    """Whether any part of a schema has rules."""
-    if schema.get(RULES):
-        return True
-    inner = [*(schema.get("properties") or {}).values(), schema.get("items"), schema.get("additionalProperties")]
-    return any(has_rules(item) for item in inner if isinstance(item, Mapping))
 
 
 class _Part(NamedTuple):
@@ -156,8 +148,8 @@ def _broken(part: _Part, *, unchanged: bool) -> Iterator[FieldError]:
 
 
 def _of_part(part: _Part, unchanged: bool) -> Iterator[FieldError]:
-    if not cel.available():
-        yield forbidden(part.path or "<nil>", cel.MISSING)
+    if not evaluation.available():
+        yield forbidden(part.path or "<nil>", evaluation.MISSING)
         return
     values: tuple[Any, Any] | None = None
     for rule in part.schema[RULES]:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from apiserver import validation as rules
-from apiserver.schema.cel_values import marked, opened
+from apiserver.cel.values import marked, opened
 from apiserver.schema.custom_formats import FORMATS
 
 Row = tuple[str, str, Sequence[str], Callable[..., Any], bool]

@@ -2,7 +2,7 @@
 
 It has no macros with two variables, no `sortBy` and `unwrap`, takes no optionals as variables, and no times and
 durations within values; functions of ours answer no optionals. Macros are expanded as cel-go's `ext/comprehensions.go`
-does it; times are texts in values (see `cel_convert.py`), which an expression converts where it takes them for times.
+does it; times are texts in values (see `cel/convert.py`), which an expression converts where it takes them for times.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from apiserver.schema.cel_ast import (
+from apiserver.cel.ast import (
     Call,
     Comprehension,
     Constant,
@@ -25,8 +25,8 @@ from apiserver.schema.cel_ast import (
     parse,
     walk,
 )
-from apiserver.schema.cel_encode import encode
-from apiserver.schema.cel_types import Type
+from apiserver.cel.encode import encode
+from apiserver.cel.types import Type
 
 _RESULT = "@result"
 _PREDICATES = ("all", "exists", "exists_one", "existsOne")

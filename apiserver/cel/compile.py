@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from apiserver.schema import cel
-from apiserver.schema.cel_ast import Call, Constant, ListNode, MapNode, Node, below, parse, walk
-from apiserver.schema.cel_check import Checked, check
-from apiserver.schema.cel_rewrite import expanded, has_macros
-from apiserver.schema.cel_schema import FieldTypes
-from apiserver.schema.cel_types import TooComplex, Type, unwrapped
-from apiserver.schema.cel_values import Failed
+from apiserver.cel import evaluation
+from apiserver.cel.ast import Call, Constant, ListNode, MapNode, Node, below, parse, walk
+from apiserver.cel.check import Checked, check
+from apiserver.cel.rewrite import expanded, has_macros
+from apiserver.cel.schema import FieldTypes
+from apiserver.cel.types import TooComplex, Type, unwrapped
+from apiserver.cel.values import Failed
 
 _LONGEST_LINE = 16384
 """Lines beyond that are not shown."""
@@ -34,11 +34,11 @@ def compiled(
     """The checked expression; None for one that is so deep that its types are not looked at. `environment` is the CEL
     package's, of the same variables (those of rules); `lenient`: it may call functions that are not known here. Raises
     ValueError with cel-go's message, and ImportError where the CEL package is not installed."""
-    environment = environment or cel.environment()
+    environment = environment or evaluation.environment()
     try:
         tree = parse(environment.compile(text, disable_check=True).serialize())
     except RuntimeError as error:
-        raise ValueError(cel.tidy(str(error))) from None
+        raise ValueError(evaluation.tidy(str(error))) from None
     macros = has_macros(tree)
     tree = expanded(tree)
     refusal = "" if macros else _refusal(environment, text)
@@ -59,7 +59,7 @@ def _refusal(environment: Any, text: str) -> str:
     try:
         environment.compile(text)
     except RuntimeError as error:
-        return cel.tidy(str(error))
+        return evaluation.tidy(str(error))
     return ""
 
 
@@ -90,7 +90,7 @@ def _displayed(text: str, offset: int, fault: str) -> str:
 @lru_cache(maxsize=3)
 def _conversion(function: str) -> Any:
     text = "''.matches(self)" if function == "matches" else f"{function}(self)"
-    return cel.environment().compile(text)
+    return evaluation.environment().compile(text)
 
 
 def _literal_faults(checked: Checked) -> list[tuple[int, str]]:
@@ -113,7 +113,7 @@ def _literal_faults(checked: Checked) -> list[tuple[int, str]]:
 
 def _converts(function: str, literal: Node) -> bool:
     try:
-        cel.evaluated(_conversion(function), {"self": getattr(literal, "value", "")})
+        evaluation.evaluated(_conversion(function), {"self": getattr(literal, "value", "")})
     except Failed:
         return False
     return True

@@ -1,12 +1,12 @@
 """Trees of CEL expressions as the CEL package reads them: `cel.expr.ParsedExpr` in a `google.protobuf.Any`, the
-counterpart of `cel_ast.parse`."""
+counterpart of `ast.parse`."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
 
-from apiserver.schema.cel_ast import (
+from apiserver.cel.ast import (
     Call,
     Comprehension,
     Constant,

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from apiserver.schema.cel_ast import Call, Comprehension, Constant, Ident, ListNode, MapNode, Message, Node, Select
-from apiserver.schema.cel_check import Checked
-from apiserver.schema.cel_library_costs import library_cost
-from apiserver.schema.cel_schema import Declared
-from apiserver.schema.cel_sizes import (
+from apiserver.cel.ast import Call, Comprehension, Constant, Ident, ListNode, MapNode, Message, Node, Select
+from apiserver.cel.check import Checked
+from apiserver.cel.library_costs import library_cost
+from apiserver.cel.schema import Declared
+from apiserver.cel.sizes import (
     LIST_MADE,
     MAP_MADE,
     MESSAGE_MADE,
@@ -27,8 +27,8 @@ from apiserver.schema.cel_sizes import (
     Range,
     exactly,
 )
-from apiserver.schema.cel_standard_costs import standard_cost
-from apiserver.schema.cel_types import DYN, Type, unwrapped
+from apiserver.cel.standard_costs import standard_cost
+from apiserver.cel.types import DYN, Type, unwrapped
 
 Path = tuple[str, ...]
 _SCALARS = ("bool", "double", "duration", "int", "timestamp", "uint")

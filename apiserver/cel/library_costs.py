@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from apiserver.schema.cel_ast import Constant, Node
-from apiserver.schema.cel_sizes import (
+from apiserver.cel.ast import Constant, Node
+from apiserver.cel.sizes import (
     LIST_MADE,
     MOST,
     NOTHING,
@@ -22,7 +22,7 @@ from apiserver.schema.cel_sizes import (
     Range,
     exactly,
 )
-from apiserver.schema.cel_types import Type
+from apiserver.cel.types import Type
 
 
 class Sized(Protocol):

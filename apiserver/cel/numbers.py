@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from apiserver.schema.cel_values import MARK, Failed, marked, opened, plain
+from apiserver.cel.values import MARK, Failed, marked, opened, plain
 from miniplane.apimachinery.quantity import Quantity
 
 Row = tuple[str, str, Sequence[str], Callable[..., Any], bool]

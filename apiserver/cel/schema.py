@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from apiserver.schema import cel_types as types
-from apiserver.schema.cel_types import Type, list_of, map_of
+from apiserver.cel import types
+from apiserver.cel.types import Type, list_of, map_of
 
 Json = Mapping[str, Any]
 RULES = "x-kubernetes-validations"
@@ -198,3 +198,11 @@ class Names:
 
 FieldTypes = Callable[[str, str], Type | None]
 """The type of a field: (the object's type, the field's name)."""
+
+
+def has_rules(schema: Json) -> bool:
+    """Whether any part of a schema has rules."""
+    if schema.get(RULES):
+        return True
+    inner = [*(schema.get("properties") or {}).values(), schema.get("items"), schema.get("additionalProperties")]
+    return any(has_rules(item) for item in inner if isinstance(item, Mapping))

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from apiserver.cel import evaluation
+from apiserver.cel.compile import compiled
+from apiserver.cel.cost import estimate
+from apiserver.cel.schema import RULES, Declarations, Declared, Names
+from apiserver.cel.sizes import MOST
+from apiserver.cel.types import BOOL, STRING, optional_of
 from apiserver.field import FieldError, forbidden, internal, invalid
-from apiserver.schema import cel
-from apiserver.schema.cel_compile import compiled
-from apiserver.schema.cel_cost import estimate
-from apiserver.schema.cel_schema import RULES, Declarations, Declared, Names
-from apiserver.schema.cel_sizes import MOST
-from apiserver.schema.cel_types import BOOL, STRING, optional_of
 from apiserver.schema.go_schema import rule_as_go
 
 Json = Mapping[str, Any]
@@ -66,8 +66,8 @@ class Rules:
         rules = schema.get(RULES) or ()
         if not rules:
             return
-        if not cel.available():
-            yield from (forbidden(f"{place.path}.{RULES}[{at}].rule", cel.MISSING) for at in range(len(rules)))
+        if not evaluation.available():
+            yield from (forbidden(f"{place.path}.{RULES}[{at}].rule", evaluation.MISSING) for at in range(len(rules)))
             return
         declared = self._declarations.of(schema, place.root)
         if declared is None:

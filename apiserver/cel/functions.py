@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from apiserver.schema import cel_formats, cel_network, cel_numbers, cel_regex
-from apiserver.schema.cel_values import Failed, plain, spend
+from apiserver.cel import formats, network, numbers, regex
+from apiserver.cel.values import Failed, plain, spend
 
 
 class Function(NamedTuple):
@@ -140,13 +140,13 @@ TABLE: tuple[Function, ...] = (
     ),
     Function("cel.@mapInsert", "any", ("any", "any"), _with_entries, member=False),
     Function("cel.@mapInsert", "any", ("any", "any", "any"), _with_entry, member=False),
-    Function("find", "string", ("string", "string"), cel_regex.find),
-    Function("findAll", "list", ("string", "string"), cel_regex.find_all),
-    Function("findAll", "list", ("string", "string", "int"), cel_regex.find_all),
+    Function("find", "string", ("string", "string"), regex.find),
+    Function("findAll", "list", ("string", "string"), regex.find_all),
+    Function("findAll", "list", ("string", "string", "int"), regex.find_all),
     Function("jsonpatch.escapeKey", "string", ("string",), _escape_key, member=False),
-    *(Function(*row) for row in cel_numbers.TABLE),
-    *(Function(*row) for row in cel_network.TABLE),
-    *(Function(*row) for row in cel_formats.TABLE),
+    *(Function(*row) for row in numbers.TABLE),
+    *(Function(*row) for row in network.TABLE),
+    *(Function(*row) for row in formats.TABLE),
 )
 
 

@@ -1,4 +1,4 @@
-"""find() and findAll() of Kubernetes' CEL: where a pattern matches, by RE2 as in Go. The CEL package only says whether."""
+"""find() and findAll() of CEL: where a pattern matches, by RE2 as in Go. The CEL package says only whether it does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-from apiserver.schema.cel_values import Failed, spend
+from apiserver.cel.values import Failed, spend
 
 _LARGEST = 8 << 20
 """Bytes that a pattern may take once it is compiled."""

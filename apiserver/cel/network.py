@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from apiserver.addresses import legacy_cidr, legacy_ip, parse_cidr
-from apiserver.schema.cel_values import MARK, Failed, marked, opened, plain
+from apiserver.cel.values import MARK, Failed, marked, opened, plain
 
 Row = tuple[str, str, Sequence[str], Callable[..., Any], bool]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

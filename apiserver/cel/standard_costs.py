@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from apiserver.schema.cel_sizes import ONE, PATTERN, TRAVERSAL, Estimate, Range, scaled
+from apiserver.cel.sizes import ONE, PATTERN, TRAVERSAL, Estimate, Range, scaled
 
 
 class Sized(Protocol):

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 
-from apiserver.schema import cel_types as types
-from apiserver.schema.cel_ast import (
+from apiserver.cel import types
+from apiserver.cel.ast import (
     Call,
     Comprehension,
     Constant,
@@ -22,9 +22,9 @@ from apiserver.schema.cel_ast import (
     Tree,
     walk,
 )
-from apiserver.schema.cel_declarations import Overload, functions, type_names
-from apiserver.schema.cel_schema import FieldTypes
-from apiserver.schema.cel_types import Bindings, Type, list_of, map_of, optional_of, unwrapped
+from apiserver.cel.declarations import Overload, functions, type_names
+from apiserver.cel.schema import FieldTypes
+from apiserver.cel.types import Bindings, Type, list_of, map_of, optional_of, unwrapped
 
 _CONSTANTS = {name: Type(name) for name in ("bool", "bytes", "double", "int", "null", "string", "uint")}
 
