@@ -14,7 +14,7 @@ from apiserver.admission import Admission
 from apiserver.agenda import Agenda
 from apiserver.aggregation import Aggregation
 from apiserver.auth.authentication import Authenticator
-from apiserver.auth.authorization import Authorizer
+from apiserver.auth.authorization import Attributes, Authorizer
 from apiserver.auth.tokens import ServiceAccountTokens
 from apiserver.cluster import StoredCluster
 from apiserver.customresources import CustomResources
@@ -237,8 +237,16 @@ class App:
         user = self.authorizer.impersonated(user, exchange.scope["headers"])
         if user is not exchange.user:
             exchange.impersonated = user
-        self.authorizer.check(user, info)
-        exchange.allowed = True
+        try:
+            self.authorizer.check(user, info)
+        except StatusError:
+            exchange.decision = "forbid"
+            if self.audit is not None:
+                exchange.reason = self.authorizer.refusal(user, info)
+            raise
+        exchange.decision = "allow"
+        if self.audit is not None:
+            exchange.reason = self.authorizer.reason(user, Attributes.of(info))
         return user
 
     async def _admitted(self, request: Request, exchange: Exchange) -> None:
