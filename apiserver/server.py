@@ -21,6 +21,7 @@ from apiserver.customresources import CustomResources
 from apiserver.discovery import Discovery
 from apiserver.exchange import Exchange, new_audit_id
 from apiserver.flowcontrol import FlowControl, TooManyRequests
+from apiserver.flowschemas import FlowSchemas
 from apiserver.handlers.contention import Turns
 from apiserver.handlers.precedents import Precedents
 from apiserver.handlers.respond import GZIP_FROM, compressed, status_response
@@ -79,6 +80,7 @@ class App:
         self.aggregation = Aggregation(self)
         self.repair = Repair(self)
         self.metrics = RequestMetrics()
+        self.flow_schemas = FlowSchemas(self)
         self.flow = FlowControl(options.max_requests_inflight, options.max_mutating_requests_inflight)
         self.audit: AuditLog | None = None
         self.draining = False
@@ -237,6 +239,7 @@ class App:
         user = self.authorizer.impersonated(user, exchange.scope["headers"])
         if user is not exchange.user:
             exchange.impersonated = user
+        exchange.flow = self.flow_schemas.headers(user, info)
         try:
             self.authorizer.check(user, info)
         except StatusError:
@@ -266,7 +269,7 @@ class App:
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                message["headers"] = [(b"audit-id", exchange.audit_id), *message["headers"]]
+                message["headers"] = [(b"audit-id", exchange.audit_id), *exchange.flow, *message["headers"]]
             await send(message)
 
         await self._nonresource(exchange.scope, receive, noted)
