@@ -25,6 +25,7 @@ from apiserver.flowschemas import FlowSchemas
 from apiserver.handlers.contention import Turns
 from apiserver.handlers.precedents import Precedents
 from apiserver.handlers.respond import GZIP_FROM, compressed, status_response
+from apiserver.health import Observed
 from apiserver.kinds import KINDS
 from apiserver.kinds.kind import Kind, Object, User
 from apiserver.metrics import READ_ONLY, RequestMetrics, labels_of
@@ -80,6 +81,7 @@ class App:
         self.aggregation = Aggregation(self)
         self.repair = Repair(self)
         self.metrics = RequestMetrics()
+        self.health = Observed()
         self.flow_schemas = FlowSchemas(self)
         self.flow = FlowControl(options.max_requests_inflight, options.max_mutating_requests_inflight)
         self.audit: AuditLog | None = None
