@@ -80,3 +80,23 @@ def test_guaranteed_pods_need_a_declared_feature(placed: Callable[..., Any], nam
         return
     why = f'pod update requires features {feature} which are not available on node "{namespace}-node"'
     assert (status, answer["message"]) == (403, f'pods "p" is forbidden: {why}')
+
+
+@pytest.mark.parametrize("declares", [False, True])
+def test_pods_as_a_whole_need_another(plane: Plane, namespace: str, register: Register, *, declares: bool) -> None:
+    node, feature = f"{namespace}-node", "InPlacePodLevelResourcesVerticalScaling"
+    status = {"allocatable": ROOM, "declaredFeatures": [feature] if declares else []}
+    register("/api/v1/nodes", {"metadata": {"name": node, "labels": LINUX}, "status": status})
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    spec = {"nodeName": node, "containers": [{"name": "c", "image": "web"}], "resources": {"requests": {"cpu": "1"}}}
+    assert plane.request("POST", path, {"metadata": {"name": "p"}, "spec": spec})[0] == 201
+    more = {"spec": {"resources": {"requests": {"cpu": "2"}}}}
+    code, answer = plane.request("PATCH", f"{path}/p/resize", more, **MERGE)
+    if declares:
+        assert (code, answer["spec"]["resources"]) == (200, {"requests": {"cpu": "2"}})
+        too_much = {"spec": {"resources": {"requests": {"cpu": "3"}}}}
+        code, answer = plane.request("PATCH", f"{path}/p/resize", too_much, **MERGE)
+        assert (code, answer["details"]["causes"]) == (403, [{"reason": "NodeCapacity"}])
+        return
+    why = f'pod update requires features {feature} which are not available on node "{node}"'
+    assert (code, answer["message"]) == (403, f'pods "p" is forbidden: {why}')
