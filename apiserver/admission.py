@@ -176,6 +176,7 @@ def plugins() -> list[Plugin]:
     )
     from apiserver.podsecurityadmission import PodSecurity
     from apiserver.quotaadmission import LimitRanger, ResourceQuota
+    from apiserver.resizeadmission import NodeDeclaredFeatureValidator, PodResizeValidator
     from apiserver.storageadmission import (
         DefaultStorageClass,
         PersistentVolumeClaimResize,
@@ -200,6 +201,8 @@ def plugins() -> list[Plugin]:
         CertificateSubjectRestriction(),
         DefaultIngressClass(),
         PodTopologyLabels(),
+        NodeDeclaredFeatureValidator(),
+        PodResizeValidator(),
         PrivilegeEscalation(),
         MutatesOnDemand("MutatingAdmissionPolicy", "mutatingpolicies", "mutatingadmissionpolicies"),
         MutatesOnDemand("MutatingAdmissionWebhook", "webhooks", "mutatingwebhookconfigurations"),

@@ -136,8 +136,11 @@ def event(exchange: Exchange, stage: str, received: float, now: float) -> dict[s
     found["responseStatus"] = _status(exchange)
     found["requestReceivedTimestamp"] = _micro_time(received)
     found["stageTimestamp"] = _micro_time(now)
-    if exchange.user is not None:
-        found["annotations"] = {"authorization.k8s.io/decision": "allow" if exchange.allowed else "forbid"}
+    if exchange.decision:
+        found["annotations"] = {
+            "authorization.k8s.io/decision": exchange.decision,
+            "authorization.k8s.io/reason": exchange.reason,
+        }
         if exchange.request is not None and exchange.request.audit_annotations:
             found["annotations"] |= exchange.request.audit_annotations
     return found

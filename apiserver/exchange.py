@@ -33,7 +33,9 @@ def new_audit_id() -> bytes:
 class Exchange:
     """One request and what became of it. `audit_id` is the client's own where it sent one (`Audit-Id`).
 
-    user: who authenticated; impersonated: as whom. allowed: authorization has passed. known: there is such a resource.
+    user: who authenticated; impersonated: as whom. decision: "allow" or "forbid" once authorization has been asked, and
+    reason what it said, for the audit log alone. flow: headers that say how it was classified. known: there is such a
+    resource.
     long_running: the labels under which an open watch is counted. goes_on: after the application has returned.
     """
 
@@ -43,7 +45,9 @@ class Exchange:
     info: RequestInfo | None = None
     user: User | None = None
     impersonated: User | None = None
-    allowed: bool = False
+    decision: str = ""
+    reason: str = ""
+    flow: tuple[tuple[bytes, bytes], ...] = ()
     known: bool = False
     request: Request | None = None
     status: int = 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -63,6 +64,24 @@ class Verdict:
     text: str
 
 
+class Observed:
+    """What came of the checks, for /metrics/slis: the last result of each, and how often there was which."""
+
+    def __init__(self) -> None:
+        self.last: dict[tuple[str, str], bool] = {}
+        self.results: Counter[tuple[str, str, str]] = Counter()
+
+    def note(self, root: str, name: str, good: bool) -> None:
+        """A check has been made as one of a root's."""
+        self.last[name, root] = good
+        self.results[name, "success" if good else "error", root] += 1
+
+    def forget(self) -> None:
+        """Begin again."""
+        self.last.clear()
+        self.results.clear()
+
+
 async def passed(check: Check) -> bool:
     """Run one check; one that raises has failed."""
     try:
@@ -79,7 +98,9 @@ async def single(check: Check) -> Verdict:
     return Verdict(False, "internal server error: the check failed\n")
 
 
-async def combined(root: str, checks: Mapping[str, Check], excluded: set[str], verbose: bool) -> Verdict:
+async def combined(
+    root: str, checks: Mapping[str, Check], excluded: set[str], verbose: bool, observed: Observed
+) -> Verdict:
     """All checks in order but the excluded ones; failures are told in full, success in a word unless `verbose`."""
     lines, failed = [], False
     for name, check in checks.items():
@@ -87,6 +108,7 @@ async def combined(root: str, checks: Mapping[str, Check], excluded: set[str], v
             lines.append(f"[+]{name} excluded: ok")
             continue
         good = await passed(check)
+        observed.note(root, name, good)
         failed = failed or not good
         lines.append(f"[+]{name} ok" if good else f"[-]{name} failed: reason withheld")
     unknown = sorted(excluded - set(checks))

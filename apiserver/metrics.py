@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from apiserver.audit import AuditLog
     from apiserver.flowcontrol import FlowControl
+    from apiserver.health import Observed
     from apiserver.requestinfo import RequestInfo
     from apiserver.server import App
     from apiserver.storage.store import Store
@@ -218,6 +219,42 @@ class _Audit:
         lost = CounterMetricFamily("apiserver_audit_error", "Events that could not be written.", labels=["plugin"])
         lost.add_metric(["log"], self.audit.errors)
         yield lost
+
+
+class _Health:
+    """Service level indicators: what came of the health checks."""
+
+    def __init__(self, observed: Observed) -> None:
+        self.observed = observed
+
+    def collect(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        last = GaugeMetricFamily(
+            "kubernetes_healthcheck",
+            "[STABLE] This metric records the result of a single healthcheck.",
+            labels=["name", "type"],
+        )
+        for (name, root), good in sorted(self.observed.last.items()):
+            last.add_metric([name, root], float(good))
+        total = CounterMetricFamily(
+            "kubernetes_healthchecks",
+            "[STABLE] This metric records the results of all healthcheck.",
+            labels=["name", "status", "type"],
+        )
+        for labels, count in sorted(self.observed.results.items()):
+            total.add_metric(labels, count)
+        yield from (one for one in (last, total) if one.samples)
+
+
+def render_indicators(observed: Observed) -> tuple[bytes, str]:
+    """/metrics/slis (KEP-3466): (body, content type)."""
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+    registry = CollectorRegistry()
+    registry.register(_Health(observed))
+    return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
 async def render(server: App) -> tuple[bytes, str]:

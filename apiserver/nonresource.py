@@ -98,7 +98,8 @@ def _health(app: FastAPI, server: App) -> None:
         root = request.url.path.strip("/")
         query = request.query_params
         checks = _checks(server, root)
-        return _verdict(await health.combined(root, checks, set(query.getlist("exclude")), "verbose" in query))
+        excluded, verbose = set(query.getlist("exclude")), "verbose" in query
+        return _verdict(await health.combined(root, checks, excluded, verbose, server.health))
 
     async def one_check(request: Request, name: str) -> Response:
         checks = _checks(server, request.url.path.split("/")[1])
@@ -114,7 +115,17 @@ def _health(app: FastAPI, server: App) -> None:
         body, media = await render(server)
         return Response(body, media_type=media)
 
+    async def indicators(request: Request) -> Response:
+        from apiserver.metrics import render_indicators
+
+        if request.method == "DELETE":
+            server.health.forget()
+            return Response("metrics reset\n", 200, NO_SNIFFING, TEXT)
+        body, media = render_indicators(server.health)
+        return Response(body, media_type=media)
+
     app.add_api_route("/metrics", metrics, methods=METHODS)
+    app.add_api_route("/metrics/slis", indicators, methods=METHODS)
 
 
 def _checks(server: App, root: str) -> dict[str, health.Check]:
@@ -221,8 +232,8 @@ def _resources(request: Request, server: App, group: str, version: str) -> Respo
 
 
 def _paths(server: App) -> list[str]:
-    found = ["/.well-known/openid-configuration", "/api", "/apis", "/metrics", "/openapi/v2", "/openapi/v3"]
-    found += ["/openid/v1/jwks", "/version"]
+    found = ["/.well-known/openid-configuration", "/api", "/apis", "/openapi/v2", "/openapi/v3"]
+    found += ["/metrics", "/metrics/slis", "/openid/v1/jwks", "/version"]
     for root in HEALTH:
         found += [f"/{root}", *(f"/{root}/{name}" for name in _checks(server, root))]
     for group, versions in server.discovery.groups.items():

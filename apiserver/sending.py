@@ -17,7 +17,7 @@ SLICE = 256 * 1024
 
 
 async def send_answer(answer: Response, exchange: Exchange, receive: Receive, send: Send) -> None:
-    headers = [(b"audit-id", exchange.audit_id), *_always(answer.content_type), *answer.headers]
+    headers = [(b"audit-id", exchange.audit_id), *_always(answer.content_type), *exchange.flow, *answer.headers]
     if exchange.warnings:
         headers += [(b"warning", _warning(text)) for text in dict.fromkeys(exchange.warnings)]
     if answer.stream is not None or answer.feed is not None:

@@ -14,7 +14,7 @@ from apiserver.admission import Admission
 from apiserver.agenda import Agenda
 from apiserver.aggregation import Aggregation
 from apiserver.auth.authentication import Authenticator
-from apiserver.auth.authorization import Authorizer
+from apiserver.auth.authorization import Attributes, Authorizer
 from apiserver.auth.tokens import ServiceAccountTokens
 from apiserver.cluster import StoredCluster
 from apiserver.customresources import CustomResources
@@ -22,9 +22,11 @@ from apiserver.discovery import Discovery
 from apiserver.dynamicadmission.policystatus import PolicyStatus
 from apiserver.exchange import Exchange, new_audit_id
 from apiserver.flowcontrol import FlowControl, TooManyRequests
+from apiserver.flowschemas import FlowSchemas
 from apiserver.handlers.contention import Turns
 from apiserver.handlers.precedents import Precedents
 from apiserver.handlers.respond import GZIP_FROM, compressed, status_response
+from apiserver.health import Observed
 from apiserver.kinds import KINDS
 from apiserver.kinds.kind import Kind, Object, User
 from apiserver.metrics import READ_ONLY, RequestMetrics, labels_of
@@ -81,6 +83,8 @@ class App:
         self.repair = Repair(self)
         self.policy_status = PolicyStatus(self)
         self.metrics = RequestMetrics()
+        self.health = Observed()
+        self.flow_schemas = FlowSchemas(self)
         self.flow = FlowControl(options.max_requests_inflight, options.max_mutating_requests_inflight)
         self.audit: AuditLog | None = None
         self.draining = False
@@ -239,8 +243,17 @@ class App:
         user = self.authorizer.impersonated(user, exchange.scope["headers"])
         if user is not exchange.user:
             exchange.impersonated = user
-        self.authorizer.check(user, info)
-        exchange.allowed = True
+        exchange.flow = self.flow_schemas.headers(user, info)
+        try:
+            self.authorizer.check(user, info)
+        except StatusError:
+            exchange.decision = "forbid"
+            if self.audit is not None:
+                exchange.reason = self.authorizer.refusal(user, info)
+            raise
+        exchange.decision = "allow"
+        if self.audit is not None:
+            exchange.reason = self.authorizer.reason(user, Attributes.of(info))
         return user
 
     async def _admitted(self, request: Request, exchange: Exchange) -> None:
@@ -260,7 +273,7 @@ class App:
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                message["headers"] = [(b"audit-id", exchange.audit_id), *message["headers"]]
+                message["headers"] = [(b"audit-id", exchange.audit_id), *exchange.flow, *message["headers"]]
             await send(message)
 
         await self._nonresource(exchange.scope, receive, noted)

@@ -103,6 +103,7 @@ def definitions(columns: Sequence[Column]) -> list[dict[str, Any]]:
             "priority": column.priority,
         }
         for column in columns
+        if column.named
     ]
 
 

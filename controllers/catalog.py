@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from controllers import (
+    certificateapproving,
+    certificatecleaning,
     clusterroleaggregation,
     cronjob,
     daemonset,
@@ -53,6 +55,8 @@ CONTROLLERS = [
     storageprotection.CLAIMS,
     storageprotection.PERSISTENT_VOLUMES,
     storageprotection.ATTRIBUTES_CLASSES,
+    certificateapproving.CONTROLLER,
+    certificatecleaning.CONTROLLER,
     nodelifecycle.CONTROLLER,
     nodelifecycle.EVICTION,
     podgc.CONTROLLER,

@@ -45,6 +45,11 @@ def _subject(request: x509.CertificateSigningRequest) -> tuple[list[str], str]:
     return [str(one.value) for one in organizations], str(names[-1].value) if names else ""
 
 
+def common_name(request: x509.CertificateSigningRequest) -> str:
+    """Whom the certificate is for."""
+    return _subject(request)[1]
+
+
 def alternative_names(request: x509.CertificateSigningRequest) -> x509.SubjectAlternativeName | None:
     """The names beside the subject that a request asks for."""
     from cryptography import x509

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 from apiserver import errors
@@ -83,12 +83,19 @@ def _resource_matches(resources: Iterable[str], wanted: Attributes) -> bool:
     return False
 
 
+class Granted(NamedTuple):
+    """What a user holds in a namespace: every rule, and each binding with the rules that it brings."""
+
+    rules: list[Rule]
+    bindings: list[tuple[Mapping[str, Any], list[Rule]]]
+
+
 class Authorizer:
     """Decides from the stored roles; what a user's bindings come to is kept until a role or binding changes."""
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._cache: dict[tuple[str, tuple[str, ...], str], list[Rule]] = {}
+        self._cache: dict[tuple[str, tuple[str, ...], str], Granted] = {}
         self._version: tuple[int, ...] = ()
 
     def check(self, user: User, info: RequestInfo) -> None:
@@ -97,12 +104,16 @@ class Authorizer:
             return
         wanted = Attributes.of(info)
         if not self.allowed(user, wanted):
-            raise denial(user, wanted, self.broken(user, wanted.namespace))
+            raise denial(user, wanted, self._broken(user, wanted.namespace))
 
-    def broken(self, user: User, namespace: str) -> list[str]:
+    def refusal(self, user: User, info: RequestInfo) -> str:
+        """What is to be said of a 403 besides that no rule allows it: faults that were met on the way."""
+        return _faults(self._broken(user, Attributes.of(info).namespace))
+
+    def _broken(self, user: User, namespace: str) -> list[str]:
         """The user's bindings that name a role which does not exist."""
         found = []
-        for binding, rules in self._bindings(user, namespace):
+        for binding, rules in self._granted(user, namespace).bindings:
             if not rules:
                 reference = binding["roleRef"]
                 plural = "roles" if reference["kind"] == "Role" else "clusterroles"
@@ -118,10 +129,10 @@ class Authorizer:
         return any(matches(rule, wanted) for rule in self.rules(user, wanted.namespace))
 
     def reason(self, user: User, wanted: Attributes) -> str:
-        """Which binding allowed it, as access reviews tell; "" for system:masters."""
+        """Which binding allowed it, as access reviews and the audit log tell; "" for system:masters."""
         if MASTERS in user.groups:
             return ""
-        for binding, rules in self._bindings(user, wanted.namespace):
+        for binding, rules in self._granted(user, wanted.namespace).bindings:
             if any(matches(rule, wanted) for rule in rules):
                 return _explained(binding, user, wanted.namespace)
         return ""
@@ -136,6 +147,9 @@ class Authorizer:
 
     def rules(self, user: User, namespace: str) -> list[Rule]:
         """Every PolicyRule that holds for the user: cluster wide and in `namespace`."""
+        return self._granted(user, namespace).rules
+
+    def _granted(self, user: User, namespace: str) -> Granted:
         store = self._app.store
         version = tuple(store.changed(f"{name}.{GROUP}") for name in _RESOURCES)
         if version != self._version:
@@ -144,8 +158,8 @@ class Authorizer:
         key = (user.name, user.groups, namespace)
         found = self._cache.get(key)
         if found is None:
-            collected = self._bindings(user, namespace)
-            found = self._cache[key] = [rule for _, rules in collected for rule in rules]
+            collected = list(self._bindings(user, namespace))
+            found = self._cache[key] = Granted([rule for _, rules in collected for rule in rules], collected)
         return found
 
     def _bindings(self, user: User, namespace: str) -> Iterator[tuple[Mapping[str, Any], list[Rule]]]:
@@ -252,9 +266,15 @@ def _is_subject(subject: Mapping[str, str], user: User, namespace: str) -> bool:
     return False
 
 
+def _faults(broken: Sequence[str]) -> str:
+    if not broken:
+        return ""
+    return f"RBAC: {broken[0]}" if len(broken) == 1 else f"RBAC: [{', '.join(broken)}]"
+
+
 def denial(user: User, wanted: Attributes, broken: Sequence[str] = ()) -> errors.StatusError:
     """The 403 of the real server; `broken` are faults met on the way."""
-    tail = f": RBAC: {broken[0]}" if len(broken) == 1 else f": RBAC: [{', '.join(broken)}]" if broken else ""
+    tail = f": {_faults(broken)}" if broken else ""
     if wanted.path:
         return errors.forbidden_request(
             "", "", "", f'User "{user.name}" cannot {wanted.verb} path "{wanted.path}"{tail}'

@@ -46,7 +46,7 @@ create | authorization.k8s.io | localsubjectaccessreviews
 all | rbac.authorization.k8s.io | rolebindings roles
 """
 
-_EVENTS = "create patch update | core events.k8s.io | events"
+EVENTS = "create patch update | core events.k8s.io | events"
 _DELEGATE = """create | authentication.k8s.io | tokenreviews
 create | authorization.k8s.io | subjectaccessreviews"""
 _LEADER = """watch | core | configmaps
@@ -84,7 +84,7 @@ read | extensions | deployments
 system:kube-aggregator:
 read | core | endpoints services
 system:kube-controller-manager:
-{_EVENTS}
+{EVENTS}
 create | coordination.k8s.io | leases
 get update | coordination.k8s.io | leases | kube-controller-manager
 create | core | secrets serviceaccounts
@@ -97,7 +97,7 @@ create | core | serviceaccounts/token
 system:kube-dns:
 list watch | core | endpoints services
 system:kube-scheduler:
-{_EVENTS}
+{EVENTS}
 create | coordination.k8s.io | leases
 get list update watch | coordination.k8s.io | leases | kube-scheduler
 all | coordination.k8s.io | leasecandidates
@@ -121,6 +121,7 @@ get list patch update watch | resource.k8s.io | resourceclaims
 get list patch update watch | resource.k8s.io | resourceclaims/status
 get list patch update watch | core | pods/finalizers
 read | resource.k8s.io | resourceslices
+patch update | resource.k8s.io | resourceclaims/binding
 system:kubelet-api-admin:
 read | core | nodes
 proxy | core | nodes
@@ -159,11 +160,11 @@ create get list watch | certificates.k8s.io | certificatesigningrequests
 system:node-problem-detector:
 get | core | nodes
 patch | core | nodes/status
-{_EVENTS}
+{EVENTS}
 system:node-proxier:
 list watch | core | endpoints services
 read | core | nodes
-{_EVENTS}
+{EVENTS}
 list watch | networking.k8s.io | servicecidrs
 list watch | discovery.k8s.io | endpointslices
 system:persistent-volume-provisioner:
@@ -171,7 +172,7 @@ create delete get list watch | core | persistentvolumes
 get list update watch | core | persistentvolumeclaims
 read | storage.k8s.io | storageclasses
 watch | core | events
-{_EVENTS}
+{EVENTS}
 system:public-info-viewer:
 get | /healthz /livez /readyz /version /version/
 system:service-account-issuer-discovery:
@@ -185,7 +186,7 @@ ROLES = f"""
 kube-public/system:controller:bootstrap-signer:
 read | core | configmaps
 update | core | configmaps | cluster-info
-{_EVENTS}
+{EVENTS}
 kube-system/extension-apiserver-authentication-reader:
 read | core | configmaps | extension-apiserver-authentication
 kube-system/system::leader-locking-kube-controller-manager:
@@ -198,7 +199,7 @@ kube-system/system:controller:cloud-provider:
 create get list watch | core | configmaps
 kube-system/system:controller:token-cleaner:
 delete get list watch | core | secrets
-{_EVENTS}
+{EVENTS}
 """
 
 _PLANE = ("User kube-controller-manager", "User kube-scheduler")

@@ -1,11 +1,11 @@
-"""The roles and bindings that every cluster has: kube-apiserver's bootstrap policy, but for its controllers' roles."""
+"""The roles and bindings that every cluster has: kube-apiserver's bootstrap policy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from apiserver.auth import role_table
+from apiserver.auth import controller_table, role_table
 from apiserver.kinds.kind import Object
 
 API = "rbac.authorization.k8s.io"
@@ -92,6 +92,14 @@ def _aggregates() -> Iterator[Object]:
         yield _object("ClusterRole", f"system:aggregate-to-{name}", {AGGREGATE + name: "true"}, rules=own)
 
 
+def _controllers() -> Iterator[Object]:
+    """A cluster role and its binding for each controller."""
+    for name, found in _named(controller_table.CONTROLLERS):
+        called = controller_table.PREFIX + name
+        yield _object("ClusterRole", called, rules=found)
+        yield _binding("ClusterRole", called, [f"ServiceAccount {name}"])
+
+
 def default_roles() -> list[Object]:
     """Every role and binding, ready to be created."""
     return [
@@ -99,5 +107,6 @@ def default_roles() -> list[Object]:
         *(_object("ClusterRole", name, rules=found) for name, found in _named(role_table.CLUSTER_ROLES)),
         *(_object("Role", path, rules=found) for path, found in _named(role_table.ROLES)),
         *(_binding("ClusterRole", name, who) for name, who in role_table.CLUSTER_BINDINGS.items()),
+        *_controllers(),
         *(_binding("Role", path, who) for path, who in role_table.BINDINGS.items()),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from apiserver.handlers import calls, create, delete, patch, read, subresources, update, watch
+from apiserver.handlers import calls, components, create, delete, patch, read, subresources, update, watch
 from apiserver.request import Request, Response
 
 HANDLERS: dict[str, Callable[[Request], Awaitable[Response]]] = {
@@ -20,4 +20,5 @@ HANDLERS: dict[str, Callable[[Request], Awaitable[Response]]] = {
     "projection:update": subresources.update_projection,
     "projection:patch": subresources.patch_projection,
     **calls.CALLS,
+    **components.COMPONENT_HANDLERS,
 }

@@ -37,7 +37,8 @@ SLICE_BYTES = 256 * 1024
 
 
 class Page:
-    """What a list answers. `remaining`: how many more there are, None where unknown."""
+    """What a list answers. `remaining`: how many more there are, None where unknown. `revision` is 0 for what is not
+    stored."""
 
     __slots__ = ("records", "remaining", "revision", "token")
 
@@ -47,7 +48,7 @@ class Page:
     @property
     def metadata(self) -> Object:
         """ListMeta."""
-        found: Object = {"resourceVersion": str(self.revision)}
+        found: Object = {"resourceVersion": str(self.revision)} if self.revision else {}
         if self.token:
             found["continue"] = self.token
             if self.remaining is not None:

@@ -125,12 +125,12 @@ def _pod_labels(obj: Object) -> str:
 
 
 def _component(name: str) -> Any:
-    """A component's last check; components report through their own health endpoints since 1.19."""
+    """What a component's check has come to."""
 
     def value(obj: Object) -> str:
         healthy: Object = next((c for c in obj.get("conditions") or () if c.get("type") == "Healthy"), {})
         if name == "status":
-            return {"True": "Healthy", "False": "Unhealthy"}.get(healthy.get("status", ""), "Unknown")
+            return "Unknown" if not healthy else "Healthy" if healthy.get("status") == "True" else "Unhealthy"
         return str(healthy.get(name, ""))
 
     return value
@@ -147,6 +147,7 @@ KINDS: tuple[Kind, ...] = (
         short_names=("cs",),
         verbs=("get", "list"),
         singular="componentstatus",
+        handler="components",
         columns=(
             Column("Status", _component("status")),
             Column("Message", _component("message")),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from apiserver.kinds.device_rules import ClaimStrategy, ClaimTemplateStrategy, DeviceClassStrategy, SliceStrategy
+from apiserver.kinds.device_claims import ClaimStrategy, ClaimTemplateStrategy, DeviceClassStrategy
+from apiserver.kinds.device_slices import SliceStrategy
 from apiserver.kinds.kind import Column, Kind, Object
 from apiserver.kinds.strategies import STATUS_ONLY
 from apiserver.kinds.workload_columns import at

@@ -214,6 +214,8 @@ class Column:
     format: str = ""
     priority: int = 0
     description: str = ""
+    named: bool = True
+    """Where not, rows have the cell and `columnDefinitions` say nothing of it."""
 
 
 class SubresourceHandler(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from apiserver import validation as rules
 from apiserver.field import FieldError, immutable, invalid, required
@@ -201,7 +202,7 @@ KINDS: tuple[Kind, ...] = (
         False,
         IPAddressStrategy(),
         short_names=("ip",),
-        columns=(Column("ParentRef", _parent),),
+        columns=(Column("ParentRef", _parent), replace(AGE, named=False)),
         selectable_fields=tuple(f"spec.parentRef.{name}" for name in PARENT_FIELDS),
         since=33,
     ),

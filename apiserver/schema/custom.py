@@ -66,7 +66,7 @@ class CustomSchema:
         self.type = self._type(f"{group}/{version}", kind)
 
     def _type(self, api_version: str, kind: str) -> Type:
-        found = custom_type(self.schema, f"{api_version}.{kind}")
+        found = custom_type(self.schema, self.object_meta, f"{api_version}.{kind}")
         found.shape, found.element, found.owner = "struct", None, kind
         for name in ("apiVersion", "kind"):
             found.fields[name] = Field(name, Type("string", go="string"), pointer=True)
@@ -142,30 +142,31 @@ def _content(obj: Json) -> Json:
     return {key: value for key, value in obj.items() if key != "metadata"}
 
 
-def custom_type(schema: Mapping[str, Any], go: str = "") -> Type:
-    """The `Type` of a structural schema. Fields are pointers: custom resources keep every zero value."""
+def custom_type(schema: Mapping[str, Any], meta: Type, go: str = "") -> Type:
+    """The `Type` of a structural schema. Fields are pointers: custom resources keep every zero value. `meta` is that of
+    the metadata of embedded resources."""
     kind = schema.get("type", "")
     if schema.get(INT_OR_STRING):
         return Type("intstr", go="int32")
     if kind == "array":
-        return _list(schema)
+        return _list(schema, meta)
     if kind in _SCALARS:
         shape = _SCALARS[kind]
         return Type(shape, go=shape)
     if schema.get("properties") or schema.get(EMBEDDED) or go:
-        return _struct(schema, go)
+        return _struct(schema, meta, go)
     inner = schema.get("additionalProperties")
     if isinstance(inner, Mapping):
         atomic = schema.get(MAP_TYPE) == "atomic"
-        return Type("map", go="map[string]interface {}", element=custom_type(inner), atomic=atomic)
+        return Type("map", go="map[string]interface {}", element=custom_type(inner, meta), atomic=atomic)
     if kind == "object" and not schema.get(PRESERVE) and inner is None:
-        return _struct(schema, go)
+        return _struct(schema, meta, go)
     return Type("any", go="interface {}", preserve_unknown=True)
 
 
-def _list(schema: Mapping[str, Any]) -> Type:
+def _list(schema: Mapping[str, Any], meta: Type) -> Type:
     items = schema.get("items") or {}
-    found = Type("list", go="[]interface {}", element=custom_type(items))
+    found = Type("list", go="[]interface {}", element=custom_type(items, meta))
     found.list_type = schema.get(LIST_TYPE) or ""
     found.list_map_keys = tuple(schema.get(LIST_KEYS) or ())
     properties = items.get("properties") or {}
@@ -175,7 +176,7 @@ def _list(schema: Mapping[str, Any]) -> Type:
     return found
 
 
-def _struct(schema: Mapping[str, Any], go: str) -> Type:
+def _struct(schema: Mapping[str, Any], meta: Type, go: str) -> Type:
     found = Type("struct", name=go, go=go or "map[string]interface {}")
     found.preserve_unknown = bool(schema.get(PRESERVE))
     found.atomic = schema.get(MAP_TYPE) == "atomic"
@@ -183,7 +184,7 @@ def _struct(schema: Mapping[str, Any], go: str) -> Type:
     for name, inner in (schema.get("properties") or {}).items():
         found.fields[name] = Field(
             name,
-            custom_type(inner),
+            custom_type(inner, meta),
             required=name in names,
             pointer=True,
             description=inner.get("description", ""),
@@ -191,8 +192,9 @@ def _struct(schema: Mapping[str, Any], go: str) -> Type:
             nullable=bool(inner.get("nullable")),
         )
     if schema.get(EMBEDDED):
-        for name in ("apiVersion", "kind", "metadata"):
+        for name in ("apiVersion", "kind"):
             found.fields.setdefault(name, Field(name, Type("any", go="interface {}"), pointer=True))
+        found.fields["metadata"] = Field("metadata", meta, pointer=True)  # whatever the schema says of it
     return found
 
 

@@ -27,7 +27,8 @@ def container_amounts(container: Object, side: str) -> Amounts:
 
 def pod_amounts(spec: Object, side: str) -> Amounts:
     """A pod's `requests` or `limits`: its containers together or, where larger, one init container; sidecars (KEP-753)
-    count with both. Overhead is part of the requests, and of those limits that there are."""
+    count with both. What is stated for the pod as a whole goes before that (KEP-2837). Overhead is part of the
+    requests, and of those limits that there are."""
     total: Amounts = {}
     sidecars: Amounts = {}
     peaks: list[Amounts] = []
@@ -45,6 +46,7 @@ def pod_amounts(spec: Object, side: str) -> Amounts:
     for peak in peaks:
         for name, amount in peak.items():
             total[name] = max(total.get(name, ZERO), amount)
+    total |= container_amounts(spec, side)
     for name, value in (spec.get("overhead") or {}).items():
         if side == "requests" or total.get(name):
             add(total, {name: Quantity.parse(value)})

@@ -74,7 +74,7 @@ def test_a_write_is_one_event(audited: tuple[Plane, Path]) -> None:
         "userAgent": "me/1",
         "objectRef": {"resource": "configmaps", "namespace": "default", "name": "a", "apiVersion": "v1"},
         "responseStatus": {"metadata": {}, "code": 201},
-        "annotations": {"authorization.k8s.io/decision": "allow"},
+        "annotations": {"authorization.k8s.io/decision": "allow", "authorization.k8s.io/reason": ""},
     }
 
 
@@ -85,11 +85,48 @@ def test_refusals_say_why(audited: tuple[Plane, Path]) -> None:
     plane.request("GET", uri)
     forbidden, missing = events(path, uri, 2)
     assert forbidden["impersonatedUser"] == {"username": "jane", "groups": ["system:authenticated"]}
-    assert forbidden["annotations"] == {"authorization.k8s.io/decision": "forbid"}
+    assert forbidden["annotations"] == {
+        "authorization.k8s.io/decision": "forbid",
+        "authorization.k8s.io/reason": "",
+    }
     assert forbidden["sourceIPs"] == ["10.1.1.1", "10.2.2.2", "127.0.0.1"]
     status = forbidden["responseStatus"]
     assert (status["code"], status["reason"], status["status"]) == (403, "Forbidden", "Failure")
     assert missing["responseStatus"]["message"] == 'configmaps "missing" not found'
+
+
+def test_the_binding_that_allowed_it_is_told_and_what_is_wrong_with_others(audited: tuple[Plane, Path]) -> None:
+    plane, path = audited
+    bindings, account = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", "system:serviceaccount:default:reader"
+    for name, role in (("reads", "view"), ("wrong", "nosuch")):
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
+        subject = {"kind": "ServiceAccount", "name": "reader", "namespace": "default"}
+        binding = {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}
+        assert plane.request("POST", bindings, binding)[0] == 201
+    uri = CONFIG_MAPS + "?limit=7"
+    assert plane.request("GET", uri, Impersonate_User=account)[0] == 200
+    assert plane.request("DELETE", uri, Impersonate_User=account)[0] == 403
+    allowed, forbidden = (event["annotations"] for event in events(path, uri, 2))
+    assert allowed == {
+        "authorization.k8s.io/decision": "allow",
+        "authorization.k8s.io/reason": 'RBAC: allowed by ClusterRoleBinding "reads" of ClusterRole "view" to '
+        'ServiceAccount "reader/default"',
+    }
+    assert forbidden == {
+        "authorization.k8s.io/decision": "forbid",
+        "authorization.k8s.io/reason": 'RBAC: clusterrole.rbac.authorization.k8s.io "nosuch" not found',
+    }
+
+
+def test_who_may_not_act_as_another_has_not_come_to_a_decision(audited: tuple[Plane, Path]) -> None:
+    plane, path = audited
+    uri = CONFIG_MAPS + "/never"
+    accounts = "/api/v1/namespaces/default/serviceaccounts"
+    assert plane.request("POST", accounts, {"metadata": {"name": "no"}})[0] == 201
+    _, answer = plane.request("POST", f"{accounts}/no/token", {"spec": {}})
+    assert plane.request("GET", uri, token=answer["status"]["token"], Impersonate_User="jane")[0] == 403
+    (event,) = events(path, uri)
+    assert "annotations" not in event
 
 
 def test_who_is_nobody_is_told_too(audited: tuple[Plane, Path]) -> None:

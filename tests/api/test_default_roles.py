@@ -39,6 +39,10 @@ def test_every_binding_has_its_role() -> None:
         ("system:kube-proxy", "get", "", "secrets", "", False),
         ("system:serviceaccount:kube-system:kube-dns", "list", "", "endpoints", "", True),
         ("system:serviceaccount:kube-system:token-cleaner", "delete", "", "secrets", "", True),
+        ("system:serviceaccount:kube-system:job-controller", "update", "batch", "jobs/status", "", True),
+        ("system:serviceaccount:kube-system:job-controller", "delete", "batch", "jobs", "", False),
+        ("system:serviceaccount:kube-system:horizontal-pod-autoscaler", "update", "example.com", "any/scale", "", True),
+        ("system:serviceaccount:kube-system:ttl-controller", "delete", "", "nodes", "", False),
     ],
 )
 def test_what_components_may(
@@ -49,3 +53,20 @@ def test_what_components_may(
     spec = {"user": user, "resourceAttributes": {**wanted, "subresource": part, "name": name}}
     status, answer = plane.request("POST", REVIEWS, {"spec": spec})
     assert (status, answer["status"]["allowed"]) == (201, allowed)
+
+
+def test_controllers_have_a_role_and_an_account_each(plane: Plane) -> None:
+    listed = {}
+    for plural in ("clusterroles", "clusterrolebindings"):
+        _, answer = plane.request("GET", f"/apis/rbac.authorization.k8s.io/v1/{plural}")
+        listed[plural] = {one["metadata"]["name"]: one for one in answer["items"]}
+    names = [name for name in listed["clusterroles"] if name.startswith("system:controller:")]
+    assert len(names) == 38
+    for name in names:
+        account = {"kind": "ServiceAccount", "name": name.rpartition(":")[2], "namespace": "kube-system"}
+        assert listed["clusterrolebindings"][name]["subjects"] == [account]
+    rules = listed["clusterroles"]["system:controller:service-account-controller"]["rules"]
+    assert rules == [
+        {"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["create"]},
+        {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch", "update"]},
+    ]

@@ -167,7 +167,7 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims",
         {"spec": {"devices": {"requests": [{"name": "r"}]}}},
-        ["spec.devices.requests[0]: Required value: exactly one of `exactly` or `firstAvailable` must be specified"],
+        ["spec.devices.requests[0]: Required value: exactly one of `exactly` or `firstAvailable` is required"],
     ),
     (
         "/apis/apiregistration.k8s.io/v1/apiservices",

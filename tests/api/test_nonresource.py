@@ -71,13 +71,29 @@ async def test_a_failing_check_is_told_in_full() -> None:
     def broken() -> bool:
         raise OSError("disk")
 
-    verdict = await health.combined("livez", {"ping": lambda: True, "disk": broken}, {"nosuch"}, False)
+    observed = health.Observed()
+    verdict = await health.combined("livez", {"ping": lambda: True, "disk": broken}, {"nosuch"}, False, observed)
     assert not verdict.good
     assert verdict.text == (
         "[+]ping ok\n[-]disk failed: reason withheld\n"
         'warn: some health checks cannot be excluded: no matches for "nosuch"\nlivez check failed\n'
     )
-    assert (await health.combined("livez", {"disk": broken}, {"disk"}, False)).good
+    assert (await health.combined("livez", {"disk": broken}, {"disk"}, False, observed)).good
+    assert observed.results == {("ping", "success", "livez"): 1, ("disk", "error", "livez"): 1}
+    assert observed.last == {("ping", "livez"): True, ("disk", "livez"): False}
+
+
+def test_service_level_indicators(plane: Plane) -> None:
+    assert ask(plane, "/metrics/slis", "DELETE")[::2] == (200, b"metrics reset\n")
+    assert ask(plane, "/metrics/slis")[::2] == (200, b"")
+    for _ in range(2):
+        ask(plane, "/livez?exclude=log")
+    lines = ask(plane, "/metrics/slis")[2].decode().splitlines()
+    assert "# TYPE kubernetes_healthcheck gauge" in lines
+    assert "# TYPE kubernetes_healthchecks_total counter" in lines
+    assert 'kubernetes_healthcheck{name="etcd",type="livez"} 1.0' in lines
+    assert 'kubernetes_healthchecks_total{name="etcd",status="success",type="livez"} 2.0' in lines
+    assert not [line for line in lines if 'name="log"' in line]
 
 
 @pytest.mark.parametrize("path", ["/nosuch", "/docs", "/openapi.json", "/healthz/nosuch", "/apis/nosuch.example.com"])

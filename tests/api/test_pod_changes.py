@@ -95,6 +95,23 @@ def test_resize_keeps_the_quality_and_what_was_asked_for() -> None:
     ]
 
 
+def test_resize_of_the_pod_as_a_whole() -> None:
+    whole = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "2"}}
+    old = make_pod(resources=whole)
+    new, found = through("resize", old, resources={**whole, "requests": {"cpu": "2", "memory": "2Gi"}})
+    assert found == []
+    assert new["spec"]["resources"]["requests"] == {"cpu": "2", "memory": "2Gi"}
+    _, found = through("resize", old, resources={"requests": {"cpu": "1"}, "limits": {"cpu": "2"}})
+    assert found == ["spec.resources.requests: Forbidden: pod-level resource requests cannot be removed"]
+    _, found = through("resize", old, resources=None)
+    assert "spec.resources: Forbidden: pod-level resources cannot be removed" in found
+    huge = {"hugepages-2Mi": "2Mi"}
+    _, found = through(
+        "resize", old, resources={"requests": whole["requests"] | huge, "limits": whole["limits"] | huge}
+    )
+    assert found == ["spec: Forbidden: only cpu and memory resources are mutable at pod-level"]
+
+
 def test_ephemeral_containers_come_and_stay() -> None:
     debug = {"name": "debug", "image": "busybox:1"}
     old, found = through("ephemeralcontainers", make_pod(), ephemeralContainers=[debug])

@@ -27,13 +27,22 @@ def name(namespace: str) -> str:
     return namespace
 
 
-def ask(plane: Plane, name: str, signer: str, usages: list[str], *groups: str, user: str = "carol", **spec: Any) -> Any:
-    """Create a request; the key that it is for."""
+def ask(
+    plane: Plane,
+    name: str,
+    signer: str,
+    usages: list[str],
+    *groups: str,
+    user: str = "carol",
+    acting: str = "",
+    **spec: Any,
+) -> Any:
+    """Create a request for `user`, as `acting`; the key that it is for."""
     key = pki.new_key()
     request = x509.CertificateSigningRequestBuilder(pki.subject(user, groups)).sign(key, hashes.SHA256())
     encoded = base64.b64encode(request.public_bytes(Encoding.PEM)).decode()
     body = {"metadata": {"name": name}, "spec": {"request": encoded, "signerName": signer, "usages": usages, **spec}}
-    status, answer = plane.request("POST", COLLECTION, body)
+    status, answer = plane.request("POST", COLLECTION, body, **({"Impersonate_User": acting} if acting else {}))
     assert status == 201, answer
     return key
 
@@ -105,3 +114,39 @@ def test_a_denied_request_stays_unsigned(controlled_plane: Plane, name: str) -> 
     ask(plane, other, CLIENT, CLIENT_USAGES)
     approved(plane, other)
     assert "certificate" not in plane.get(f"{COLLECTION}/{name}")["status"]
+
+
+KUBELET, KUBELET_USAGES = f"{CLIENT}-kubelet", ["client auth", "digital signature", "key encipherment"]
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        (True, "Auto approving self kubelet client certificate after SubjectAccessReview."),
+        (False, "Auto approving kubelet client certificate after SubjectAccessReview."),
+    ],
+)
+def test_kubelets_may_be_allowed_to_have_what_they_ask_for(
+    controlled_plane: Plane, name: str, message: str, *, own: bool
+) -> None:
+    plane, node = controlled_plane, f"system:node:{name}"
+    user = node if own else f"{name}-bootstrap"
+    role = "system:certificates.k8s.io:certificatesigningrequests:" + ("selfnodeclient" if own else "nodeclient")
+    bind(plane, f"{name}-ask", "system:node-bootstrapper", user)
+    ask(plane, name, KUBELET, KUBELET_USAGES, "system:nodes", user=node, acting=user)
+    other = f"{name}-other"
+    ask(plane, other, KUBELET, KUBELET_USAGES[1:], "system:nodes", user=node, acting=user)
+    assert "conditions" not in plane.get(f"{COLLECTION}/{name}")["status"]  # nobody has allowed it
+    bind(plane, f"{name}-have", role, user)
+    status = plane.eventually(f"{COLLECTION}/{name}", lambda found: "certificate" in found["status"])["status"]
+    (condition,) = status["conditions"]
+    assert (condition["type"], condition["reason"], condition["message"]) == ("Approved", "AutoApproved", message)
+    assert "conditions" not in plane.get(f"{COLLECTION}/{other}")["status"]  # these are not a kubelet's usages
+
+
+def bind(plane: Plane, name: str, role: str, user: str) -> None:
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
+    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}
+    body = {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]}
+    path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+    assert plane.request("POST", path, body)[0] == 201

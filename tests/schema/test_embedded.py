@@ -8,6 +8,7 @@ import pytest
 
 from apiserver.schema.custom import CustomSchema
 from apiserver.schema.registry import Schemas
+from tests.plane import Plane
 
 SCHEMAS = Schemas.for_minor(36)
 EMBEDDED: dict[str, Any] = {
@@ -50,3 +51,32 @@ def test_rules_are_left_out_where_they_could_not_hold(value: Any, fields: list[s
     rule = [{"rule": "self.size < 10"}]
     checked = custom({"size": {"type": "integer", "maximum": 50}}, **{"x-kubernetes-validations": rule})
     assert [fault.field for fault in checked.validate({"spec": {"size": value}})] == fields
+
+
+def _definition(schema: dict[str, Any]) -> dict[str, Any]:
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"plural": "holders", "singular": "holder", "kind": "Holder", "listKind": "HolderList"}
+    spec = {"group": "embedded.example.com", "names": names, "scope": "Cluster", "versions": [version]}
+    return {"metadata": {"name": "holders.embedded.example.com"}, "spec": spec}
+
+
+def test_unknown_fields_of_their_metadata_are_told(plane: Plane) -> None:
+    definitions, path = (
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+        "/apis/embedded.example.com/v1/holders",
+    )
+    stated = {**EMBEDDED, "properties": {"metadata": {"type": "object"}}}
+    inner = {"one": EMBEDDED, "several": {"type": "array", "items": stated}}
+    spec = {"type": "object", "properties": inner}
+    assert plane.request("POST", definitions, _definition({"type": "object", "properties": {"spec": spec}}))[0] == 201
+    thing = {"apiVersion": "v1", "kind": "Thing", "metadata": {"name": "a", "colour": 1, "labels": {"x": "y"}}}
+    held = {"apiVersion": "embedded.example.com/v1", "kind": "Holder", "metadata": {"name": "h"}}
+    held["spec"] = {"one": thing, "several": [{**thing, "metadata": {"name": "b"}}, thing]}  # type: ignore[assignment]
+    try:
+        status, answer = plane.request("POST", f"{path}?fieldValidation=Strict", held)
+        why = 'unknown field "spec.one.metadata.colour", unknown field "spec.several[1].metadata.colour"'
+        assert (status, answer["message"].partition("strict decoding error: ")[2]) == (400, why)
+        status, answer = plane.request("POST", f"{path}?fieldValidation=Ignore", held)
+        assert (status, answer["spec"]["one"]["metadata"]) == (201, {"name": "a", "labels": {"x": "y"}})
+    finally:
+        plane.request("DELETE", f"{definitions}/holders.embedded.example.com")

@@ -210,9 +210,13 @@ RESIZED = ("resources", "resizePolicy")
 
 
 def keep_only_resources(new: Object, old: Object) -> None:
-    """A write through resize changes the containers' resources and resize policies alone."""
+    """A write through resize changes the resources of containers and of the pod as a whole (KEP-5419), and resize
+    policies, alone."""
     wanted = new.get("spec") or {}
     _restore(new, old)
+    new["spec"].pop("resources", None)
+    if wanted.get("resources") is not None:
+        new["spec"]["resources"] = wanted["resources"]
     for group in ("containers", "initContainers"):
         given = {container.get("name"): container for container in wanted.get(group) or ()}
         if not old["spec"].get(group):
@@ -241,6 +245,7 @@ def validate_resize(new: Object, old: Object) -> list[FieldError]:
         found.append(invalid("spec", shown, "Pod QOS Class may not change as a result of resizing"))
     if not _resizable(status):
         found.append(forbidden("spec", "Pod running on node without support for resize"))
+    found += _whole(new["spec"].get("resources"), old["spec"].get("resources"))
     for group in ("initContainers", "containers"):
         pairs = zip(new["spec"].get(group) or (), old["spec"].get(group) or (), strict=True)
         for index, (container, before) in enumerate(pairs):
@@ -254,6 +259,20 @@ def _resizable(status: Object) -> bool:
     running = (c for c in status.get("containerStatuses") or () if (c.get("state") or {}).get("running") is not None)
     first = next(running, None)
     return first is None or first.get("resources") is not None
+
+
+def _whole(new: Object | None, old: Object | None) -> list[FieldError]:
+    """The resources of the pod as a whole."""
+    if new is None:
+        return [forbidden("spec.resources", "pod-level resources cannot be removed")] if old is not None else []
+    found: list[FieldError] = []
+    before = old or {}
+    for name in ("requests", "limits"):
+        if set(before.get(name) or {}) - set(new.get(name) or {}):
+            found.append(forbidden(f"spec.resources.{name}", f"pod-level resource {name} cannot be removed"))
+    if _others({"resources": new}) != _others({"resources": before}):
+        found.append(forbidden("spec", "only cpu and memory resources are mutable at pod-level"))
+    return found
 
 
 def _removed(new: Object, old: Object, path: str) -> list[FieldError]:

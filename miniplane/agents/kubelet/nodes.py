@@ -29,6 +29,13 @@ CAPACITY = {
 ALLOCATABLE = {**CAPACITY, "ephemeral-storage": "94637058436", "memory": "32724792Ki"}
 """Less what a real node keeps for itself (eviction thresholds: 100Mi of memory, a tenth of the disk)."""
 
+DECLARED_FEATURES = [
+    "GuaranteedQoSPodCPUResize",
+    "InPlacePodLevelResourcesVerticalScaling",
+    "RestartAllContainersOnContainerExits",
+]
+"""What a kubelet of 1.36 without a CPU manager declares (KEP-5328): resizes that need one of them are admitted."""
+
 
 @dataclass(slots=True, frozen=True)
 class SimulatedNode:
@@ -116,6 +123,7 @@ class SimulatedNode:
                 for kind, status, reason, message in HEALTHY
             ],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+            "declaredFeatures": DECLARED_FEATURES,
             "nodeInfo": self._info(),
         }
 
