@@ -175,7 +175,7 @@ class Cycle(RequestResponseCycle):
             if kind not in ("http.response.start", WHOLE):
                 raise RuntimeError(f"an answer began with {kind}")
             self.response_started, self.waiting_for_100_continue = True, False
-            self._head = self._head_of(message["status"], message.get("headers", ()))
+            self._head = self._head_of(message["status"], message.get("headers", ()), message.get("lines", b""))
             if kind == WHOLE:
                 self._send_part(message["body"], False)
         elif self.response_complete or kind != "http.response.body":
@@ -190,7 +190,8 @@ class Cycle(RequestResponseCycle):
         self.flow.feed, self.fed = feed, True
         feed.start(self)
 
-    def _head_of(self, status: int, headers: Headers) -> bytes:
+    def _head_of(self, status: int, headers: Headers, ready: bytes) -> bytes:
+        """The head of an answer. `ready`: lines of it as they are sent."""
         lines = []
         for name, value in [*self.default_headers, *headers]:
             if name == b"content-length":
@@ -207,7 +208,7 @@ class Cycle(RequestResponseCycle):
         text = b"".join(lines)
         if text.translate(None, _CONTROL) != text:
             raise RuntimeError("a control character in a header")
-        return b"".join((STATUS_LINE[status], b"\r\n".join(lines), b"\r\n\r\n"))
+        return b"".join((STATUS_LINE[status], ready, b"\r\n".join(lines), b"\r\n\r\n"))
 
     def _send_part(self, part: bytes | memoryview, more: bool) -> None:
         if self.scope["method"] == "HEAD":

@@ -25,7 +25,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 WHOLE = "http.response.whole"
 """The message of an answer in one piece, with status, headers and body: most are short. An extension of ASGI that a
-server offers in the scope under this name. An answer to HEAD has the body that a GET would have had."""
+server offers in the scope under this name. An answer to HEAD has the body that a GET would have had. `lines` are
+headers besides `headers`, each with its line break: what many answers say alike is put together once."""
 BODY_LIMIT = 3 * 1024 * 1024
 """kube-apiserver's `--max-request-body-bytes` default."""
 

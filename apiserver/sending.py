@@ -17,9 +17,17 @@ SLICE = 256 * 1024
 
 
 async def send_answer(answer: Response, exchange: Exchange, receive: Receive, send: Send) -> None:
-    headers = [(b"audit-id", exchange.audit_id), *_always(answer.content_type), *exchange.flow, *answer.headers]
+    headers = [(b"audit-id", exchange.audit_id), *answer.headers]
     if exchange.warnings:
         headers += [(b"warning", _warning(text)) for text in dict.fromkeys(exchange.warnings)]
+    always, lines = _always(answer.content_type, exchange.flow)
+    body = answer.body
+    small = len(body) <= BUFFERED or exchange.scope["method"] == "HEAD"
+    if answer.stream is None and answer.feed is None and small and WHOLE in exchange.scope.get("extensions", ()):
+        headers.append((b"content-length", b"%d" % len(body)))
+        await send({"type": WHOLE, "status": answer.status, "headers": headers, "lines": lines, "body": body})
+        return
+    headers += always
     if answer.stream is not None or answer.feed is not None:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         # the headers leave before the first event: clients wait for them (client-node)
@@ -32,12 +40,7 @@ async def send_answer(answer: Response, exchange: Exchange, receive: Receive, se
         else:
             await _stream(parts(answer.feed), receive, send)
         return
-    body = answer.body
     headers.append((b"content-length", b"%d" % len(body)))
-    small = len(body) <= BUFFERED or exchange.scope["method"] == "HEAD"
-    if small and WHOLE in exchange.scope.get("extensions", ()):
-        await send({"type": WHOLE, "status": answer.status, "headers": headers, "body": body})
-        return
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     if small:
         await send({"type": "http.response.body", "body": body})
@@ -49,10 +52,14 @@ async def send_answer(answer: Response, exchange: Exchange, receive: Receive, se
     await send({"type": "http.response.body", "body": b""})
 
 
-@lru_cache(maxsize=64)
-def _always(content_type: str) -> tuple[tuple[bytes, bytes], ...]:
-    """What every answer of a kind says of itself."""
-    return (b"content-type", content_type.encode()), (b"cache-control", b"no-cache, private")
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+@lru_cache(maxsize=256)
+def _always(content_type: str, flow: Headers) -> tuple[Headers, bytes]:
+    """What every answer of a kind says of itself, as headers and as lines of a head."""
+    headers = ((b"content-type", content_type.encode()), (b"cache-control", b"no-cache, private"), *flow)
+    return headers, b"".join(b"%b: %b\r\n" % header for header in headers)
 
 
 async def _hand_over(feed: Feed, send: Send) -> None:
