@@ -173,3 +173,29 @@ def test_names_in_use(plane: Plane) -> None:
     plane.eventually(second, lambda crd: crd["status"]["acceptedNames"]["kind"] == "Widget")
     plane.eventually_status(f"/apis/{group}/v1/gadgets", 200)
     plane.request("DELETE", second)
+
+
+def test_items_of_list_maps_without_their_keys(plane: Plane) -> None:
+    """One key of several is enough to tell items apart; without any, server-side apply does not know what to do."""
+    group = f"g{secrets.token_hex(3)}.example.com"
+    item = {"type": "object", "properties": {name: {"type": "string"} for name in ("a", "b", "c")}}
+    listed = {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a", "b"]}
+    required = {**item, "required": ["a", "b"]}
+    root = {"type": "object", "properties": {"items": {**listed, "items": required}}}
+    body = definition(group, versions=[version(schema={"openAPIV3Schema": root})])
+    assert plane.request("POST", CRDS, body)[0] == 201
+    path = f"/apis/{group}/v1/namespaces/default/widgets"
+    plane.eventually_status(path, 200)
+    wanted: dict[str, Any] = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "w"}}
+    applying = {"Content-Type": "application/apply-patch+yaml"}
+    wanted["items"] = [{"c": "x"}]
+    status, answer = plane.request("PATCH", f"{path}/w?fieldManager=m", wanted, **applying)
+    assert status == 500
+    assert answer["message"].endswith(
+        '.items: element 0: associative list with keys has an element that omits all key fields ["a" "b"] (and '
+        "doesn't have default values for any key fields)"
+    )
+    wanted["items"] = [{"a": "x"}]
+    status, answer = plane.request("PATCH", f"{path}/w?fieldManager=m", wanted, **applying)
+    assert (status, causes(answer)) == (422, ["items[0].b: Required value"])
+    plane.request("DELETE", f"{CRDS}/widgets.{group}")
