@@ -150,6 +150,11 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     ),
     (
         f"{STORAGE}/storageclasses",
+        {"provisioner": "p", "allowedTopologies": [{}]},
+        ['allowedTopologies[0].matchLabelExpressions: Duplicate value: ""'],
+    ),
+    (
+        f"{STORAGE}/storageclasses",
         {"reclaimPolicy": "Recycle"},
         [
             "provisioner: Required value",
@@ -397,6 +402,9 @@ def test_warnings_of_workloads(plane: Plane, namespace: str) -> None:
     assert plane.warnings("POST", path, body) == [f"spec.volumeClaimTemplates[0].{where}: {size}", history]
     seen = plane.warnings("PATCH", f"{path}/s", {"spec": {"replicas": 1}}, **MERGE)
     assert seen == [f"spec.volumeClaimTemplates[0].Spec.{where}: {size}", history]
+    node = {"metadata": {"name": "n"}, "spec": {"externalID": "x"}}
+    deprecated = "spec.externalID: this field is deprecated, and is unused by Kubernetes"
+    assert plane.warnings("POST", "/api/v1/nodes?dryRun=All", node) == [deprecated]
     many = {"metadata": {"name": "j"}, **job(completionMode="Indexed", completions=100_001, parallelism=10_001)}
     assert plane.warnings("POST", f"{BATCH}/jobs?dryRun=All", many) == [
         "spec: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, "
