@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from apiserver.encoding import decode
 from apiserver.handlers.commit import deletion_of, write_of
 from apiserver.kinds.custom import kinds_of
-from apiserver.kinds.definition_status import condition, protected, settled
+from apiserver.kinds.definition_status import condition, protected, set_condition, settled
 from apiserver.kinds.definitions import CLEANUP, RESOURCE
 from apiserver.kinds.kind import Kind, Object
 from apiserver.storage.types import Event, Record, Stale, Unavailable
@@ -17,6 +17,7 @@ from apiserver.storage.types import Event, Record, Stale, Unavailable
 if TYPE_CHECKING:
     from apiserver.server import App
 
+IN_PROGRESS = ("InstanceDeletionInProgress", "CustomResource deletion is in progress")
 log = logging.getLogger("miniplane.apiserver")
 
 
@@ -26,7 +27,8 @@ class CustomResources:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._kinds: dict[str, tuple[int, list[Kind]]] = {}
+        self._kinds: dict[str, list[Kind]] = {}
+        self._since: dict[str, tuple[int, int]] = {}  # the generation of a definition that was seen, and its revision
         self._refused: dict[str, str] = {}  # definitions without all of their names -> their group
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -41,8 +43,8 @@ class CustomResources:
     def _changed(self, event: Event) -> None:
         name = event.record.key.name
         if event.type == "DELETED":
-            self._kinds.pop(name, None)
-            self._refused.pop(name, None)
+            for known in (self._kinds, self._refused, self._since):
+                known.pop(name, None)
         else:
             self._take(event.record)
             self._settle(event.record)
@@ -53,18 +55,21 @@ class CustomResources:
     def _take(self, record: Record) -> None:
         definition = decode(record)
         generation = definition["metadata"].get("generation", 0)
+        if self._since.get(record.key.name, (0, 0))[0] != generation:
+            self._since[record.key.name] = generation, record.revision
         if not condition(definition, "Established"):
             self._kinds.pop(record.key.name, None)
             return
         try:
-            kinds = kinds_of(definition, self._app.registry.schemas, self._app.webhook_client)
+            since = self._since[record.key.name][1]
+            kinds = kinds_of(definition, self._app.registry.schemas, self._app.webhook_client, since)
         except Exception:
             log.exception("the definition %s cannot be served", record.key.name)
             kinds = []
-        self._kinds[record.key.name] = (generation, kinds)
+        self._kinds[record.key.name] = kinds
 
     def _publish(self) -> None:
-        self._app.registry.set_custom(kind for _, kinds in self._kinds.values() for kind in kinds)
+        self._app.registry.set_custom(kind for kinds in self._kinds.values() for kind in kinds)
 
     def _settle(self, record: Record) -> None:
         definition = decode(record)
@@ -124,6 +129,12 @@ class CustomResources:
         metadata = definition["metadata"]
         if CLEANUP not in (metadata.get("finalizers") or ()):
             return
+        status = dict(definition.get("status") or {})
+        set_condition(status, "Terminating", "True", *IN_PROGRESS, self._app.now())
+        if status != definition.get("status"):
+            definition["status"] = status
+            await self._write(definition)  # and is called again
+            return
         spec = definition["spec"]
         resource = f"{spec['names']['plural']}.{spec['group']}"
         waiting = await self._delete_instances(resource, definition)
@@ -137,7 +148,7 @@ class CustomResources:
 
     async def _delete_instances(self, resource: str, definition: Object) -> bool:
         """Whether objects with finalizers hold the definition back; they are looked at again when one goes."""
-        _, kinds = self._kinds.get(definition["metadata"]["name"], (0, []))
+        kinds = self._kinds.get(definition["metadata"]["name"], [])
         if not kinds:
             kinds = kinds_of(definition, self._app.registry.schemas, self._app.webhook_client)
         waiting = False

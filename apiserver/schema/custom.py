@@ -79,11 +79,17 @@ class CustomSchema:
 
     def defaulted(self, value: Json) -> Json:
         """The object pruned, without nulls that may not be, and with defaults. The argument is not changed."""
+        found = self.pruned(value)
+        default(found, self.schema)
+        return found
+
+    def pruned(self, value: Json) -> Json:
+        """The object without what the schema does not know and without nulls that may not be. The argument is not
+        changed."""
         found: Json = prune(value, self.schema, root=True)
         drop_nulls(found, self.schema)
         if self._has_embedded:
             embedded.coerce(found, self.schema, self.object_meta)
-        default(found, self.schema)
         return found
 
     def validate(self, obj: Json, old: Json | None = None) -> list[FieldError]:

@@ -199,3 +199,64 @@ def test_items_of_list_maps_without_their_keys(plane: Plane) -> None:
     status, answer = plane.request("PATCH", f"{path}/w?fieldManager=m", wanted, **applying)
     assert (status, causes(answer)) == (422, ["items[0].b: Required value"])
     plane.request("DELETE", f"{CRDS}/widgets.{group}")
+
+
+def spec_of(**properties: Any) -> dict[str, Any]:
+    spec = {"type": "object", "properties": properties}
+    return {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec}}}
+
+
+TEXT = {"type": "string"}
+
+
+def test_versions_know_different_fields(plane: Plane) -> None:
+    """What a version does not know is dropped on the way to it; defaults are those of the version that is stored."""
+    group = f"g{secrets.token_hex(3)}.example.com"
+    stored = version(schema=spec_of(a=TEXT, b={"type": "integer", "default": 7}))
+    other = version("v2", schema=spec_of(a=TEXT, c={"type": "string", "default": "d"}))
+    assert plane.request("POST", CRDS, definition(group, versions=[stored, other]))[0] == 201
+    plane.eventually_status(f"/apis/{group}/v2/widgets", 200)
+    v1, v2 = (f"/apis/{group}/{name}/namespaces/default/widgets" for name in ("v1", "v2"))
+    body = {"apiVersion": f"{group}/v2", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"a": "x", "c": "y"}}
+    assert plane.request("POST", v2, body)[1]["spec"] == {"a": "x"}
+    assert plane.get(f"{v1}/w")["spec"] == {"a": "x", "b": 7}
+    assert plane.get(v2)["items"][0]["spec"] == {"a": "x"}
+    plane.request("DELETE", f"{CRDS}/widgets.{group}")
+
+
+def test_a_new_schema_shows_in_old_objects(plane: Plane) -> None:
+    group = f"g{secrets.token_hex(3)}.example.com"
+    body = definition(group, versions=[version(schema=spec_of(a=TEXT, b=TEXT))])
+    assert plane.request("POST", CRDS, body)[0] == 201
+    path, at = f"/apis/{group}/v1/namespaces/default/widgets", f"{CRDS}/widgets.{group}"
+    plane.eventually_status(path, 200)
+    widget = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"a": "x", "b": "y"}}
+    assert plane.request("POST", path, widget)[0] == 201
+    changed = [version(schema=spec_of(a=TEXT, size={"type": "integer", "default": 3}))]
+    assert plane.request("PATCH", at, {"spec": {"versions": changed}}, **MERGE)[0] == 200
+    assert plane.get(f"{path}/w")["spec"] == {"a": "x", "size": 3}
+    assert plane.get(path)["items"][0]["spec"] == {"a": "x", "size": 3}
+    events = plane.request("GET", f"{path}?watch=1&timeoutSeconds=1")[1]
+    assert events["object"]["spec"] == {"a": "x", "size": 3}
+    status, patched = plane.request("PATCH", f"{path}/w", {"spec": {"a": "z"}}, **MERGE)
+    assert (status, patched["spec"]) == (200, {"a": "z", "size": 3})
+    plane.request("DELETE", at)
+
+
+def test_nothing_is_created_while_a_definition_goes(plane: Plane) -> None:
+    group = f"g{secrets.token_hex(3)}.example.com"
+    assert plane.request("POST", CRDS, definition(group))[0] == 201
+    path, at = f"/apis/{group}/v1/namespaces/default/widgets", f"{CRDS}/widgets.{group}"
+    plane.eventually_status(path, 200)
+    held = {"name": "held", "finalizers": ["example.com/hold"]}
+    widget = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": held}
+    assert plane.request("POST", path, widget)[0] == 201
+    assert plane.request("DELETE", at)[0] == 200
+    going = plane.eventually(at, lambda crd: crd["status"]["conditions"][-1]["reason"] == "InstanceDeletionInProgress")
+    assert going["status"]["conditions"][-1]["message"] == "CustomResource deletion is in progress"
+    widget["metadata"] = {"name": "late"}
+    status, answer = plane.request("POST", path, widget)
+    why = "create not allowed while custom resource definition is terminating"
+    assert (status, answer["reason"], answer["message"]) == (405, "MethodNotAllowed", why)
+    plane.request("PATCH", f"{path}/held", {"metadata": {"finalizers": None}}, **MERGE)
+    plane.eventually_status(at, 404)
