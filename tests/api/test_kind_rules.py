@@ -390,6 +390,14 @@ def test_what_a_suspended_job_may_change(plane: Plane, namespace: str) -> None:
     assert causes(answer) == [f"spec.podFailurePolicy: Invalid value: {shown}: field is immutable"]
 
 
+def test_a_job_with_a_negative_count_of_pods_is_refused(plane: Plane, namespace: str) -> None:
+    path = f"{BATCH.replace('default', namespace)}/jobs"
+    body = {"metadata": {"name": "mine"}, **job(managedBy="example.com/mine")}
+    assert plane.request("POST", path, body)[0] == 201
+    answer = plane.request("PATCH", f"{path}/mine/status", {"status": {"active": -1}}, **MERGE)[1]
+    assert causes(answer) == ["status.active: Invalid value: -1: must be greater than or equal to 0"]
+
+
 def test_warnings_of_workloads(plane: Plane, namespace: str) -> None:
     claims = [{"metadata": {"name": "v"}, "spec": {"resources": {"requests": {"storage": "1500m"}}}}]
     path = f"{APPS.replace('default', namespace)}/statefulsets"
