@@ -111,6 +111,11 @@ RULES = [
     ({"type": "string", "maxLength": 2}, "abc", "Too long: may not be more than 2 bytes"),
     ({"type": "string", "minLength": 2}, "a", 'Invalid value: "a": spec.a in body should be at least 2 chars long'),
     ({"type": "string", "pattern": "^a+$"}, "b", "Invalid value: \"b\": spec.a in body should match '^a+$'"),
+    (
+        {"type": "string", "pattern": r"^(?i)[[:alpha:]]\pL$"},
+        "a1",
+        r"""Invalid value: "a1": spec.a in body should match '^(?i)[[:alpha:]]\pL$'""",
+    ),
     ({"type": "string", "format": "ipv4"}, "x", 'Invalid value: "x": spec.a in body must be of type ipv4: "x"'),
     (
         {"type": "array", "maxItems": 1, "items": {"type": "string"}},
@@ -143,6 +148,10 @@ def test_rules(schema: Json, value: Any, text: str) -> None:
         ({"x-kubernetes-int-or-string": True}, "25%"),
         ({"type": "string", "format": "unheard-of"}, "x"),
         ({"type": "number"}, 1),
+        ({"type": "string", "pattern": r"^(?i)[[:alpha:]]\pL$"}, "Ab"),
+        ({"type": "integer", "exclusiveMaximum": True}, 1),
+        ({"type": "integer", "multipleOf": 0}, 1),
+        ({"type": "string", "minLength": -1}, ""),
     ],
 )
 def test_what_is_allowed(schema: Json, value: Any) -> None:
@@ -156,6 +165,17 @@ def test_required() -> None:
         "spec.a[1].x: Required value",
         "spec.a[1].y: Required value",
     ]
+
+
+def test_what_is_required_twice_is_missed_twice() -> None:
+    assert wrong(custom(a={"type": "object", "required": ["x", "x"]}), {"a": {}}) == ["spec.a.x: Required value"] * 2
+
+
+def test_a_default_of_a_type_that_there_is_not() -> None:
+    found = [str(fault) for fault in faults(root({"type": "int", "default": 1}), PATH)]
+    text = 'Invalid value: "integer":  in body must be of type int: "integer"'
+    assert len(found) == 2
+    assert f"{PATH}.properties[spec].default: {text}" in found
 
 
 def test_a_pattern_cannot_hang_the_server() -> None:

@@ -34,6 +34,15 @@ def container(**fields: Any) -> dict[str, Any]:
     return pod(containers=[{"name": "c", **fields}])
 
 
+DEFINITION = "apiextensions.k8s.io/CustomResourceDefinition"
+IN_SCHEMA = "Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema"
+PROPS = "type v1.JSONSchemaProps"
+
+
+def schema(**fields: Any) -> dict[str, Any]:
+    return {"spec": {"versions": [{"schema": {"openAPIV3Schema": fields}}]}}
+
+
 WRONG = [
     ("Pod", pod(containers="x"), "string into Go struct field PodSpec.spec.containers of type []v1.Container"),
     ("Pod", pod(containers=["x"]), "string into Go struct field PodSpec.spec.containers of type v1.Container"),
@@ -62,6 +71,15 @@ WRONG = [
     ("ConfigMap", {"data": ["x"]}, "array into Go struct field ConfigMap.data of type map[string]string"),
     ("ConfigMap", {"data": {"x": {}}}, "object into Go struct field ConfigMap.data of type string"),
     ("Secret", {"data": {"x": 1}}, "number into Go struct field Secret.data of type []uint8"),
+    (DEFINITION, schema(items={"type": 3}), f"number into {IN_SCHEMA}.items.type of type string"),
+    (DEFINITION, schema(items=[{"items": {"type": 3}}]), f"number into {IN_SCHEMA}.items.items.type of type string"),
+    (DEFINITION, schema(items={"properties": {"a": 1}}), f"number into {IN_SCHEMA}.items.properties of {PROPS}"),
+    (
+        DEFINITION,
+        schema(additionalProperties={"not": []}),
+        f"array into {IN_SCHEMA}.additionalProperties.not of {PROPS}",
+    ),
+    (DEFINITION, schema(dependencies={"a": [1]}), f"number into {IN_SCHEMA}.dependencies of type string"),
 ]
 
 
@@ -98,6 +116,7 @@ OWN = [
         {"spec": {"renewTime": "2020-01-01T00:00:00Z"}},
         'parsing time "2020-01-01T00:00:00Z" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "Z" as ".000000"',
     ),
+    (DEFINITION, schema(additionalProperties="yes"), "boolean or JSON schema expected"),
 ]
 
 
@@ -179,6 +198,22 @@ def nested(depth: int, key: str) -> dict[str, Any]:
     for _ in range(depth):
         found = {key: found}
     return found
+
+
+def test_schemas_within_a_schema_are_typed_but_never_strict() -> None:
+    """What may be a schema or something else reads itself, as if it were a document of its own."""
+    given = {
+        "items": {"type": "string", "nullable": False, "odd": 1, "additionalProperties": False},
+        "additionalProperties": {"properties": {"a": None}},
+        "dependencies": {"a": ["b"], "c": {"type": "object", "title": ""}},
+    }
+    wanted = {
+        "items": {"type": "string", "additionalProperties": False},
+        "additionalProperties": {"properties": {"a": {}}},
+        "dependencies": {"a": ["b"], "c": {"type": "object"}},
+    }
+    found = decode(schema(**given), type_of(DEFINITION))
+    assert found["spec"]["versions"][0]["schema"]["openAPIV3Schema"] == wanted
 
 
 @pytest.mark.parametrize("depth", [250, 600, 50_000])
