@@ -299,6 +299,16 @@ def test_v1_autoscalers_keep_what_v2_knows(plane: Plane, namespace: str) -> None
     assert plane.request("GET", f"{new}/h")[1]["spec"] == {**before["spec"], "maxReplicas": 9}
 
 
+@pytest.mark.parametrize("text", ["", "-5%", "3", "[3]", '{"ScaleUp":3}', '{"ScaleUp":{"Policies":[{"Value":"x"}]}}'])
+def test_annotations_of_v1_autoscalers_that_say_nothing_are_dropped(plane: Plane, namespace: str, text: str) -> None:
+    new, old = (f"/apis/autoscaling/{v}/namespaces/{namespace}/horizontalpodautoscalers" for v in ("v2", "v1"))
+    names = ("metrics", "behavior", "conditions", "current-metrics")
+    annotations = {f"autoscaling.alpha.kubernetes.io/{name}": text for name in names}
+    status, made = plane.request("POST", old, {"metadata": {"name": "h", "annotations": annotations}, **scaler()})
+    assert (status, made["metadata"].get("annotations")) == (201, None)
+    assert "behavior" not in plane.request("GET", f"{new}/h")[1]["spec"]
+
+
 def test_flow_schemas_and_system_classes_are_there(plane: Plane) -> None:
     schemas = plane.request("GET", f"{FLOW}/flowschemas")[1]["items"]
     levels = {
