@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from apiserver.gojson import lenient_loads
 from apiserver.schema.decode import decode
 from apiserver.schema.references import references
 from apiserver.schema.registry import RECURSIVE, Schemas
@@ -152,6 +153,12 @@ def test_zero_values_of_pointers_stay() -> None:
     assert spec["terminationGracePeriodSeconds"] == 0
     assert spec["enableServiceLinks"] is False
     assert spec["securityContext"] == {}
+
+
+def test_halves_of_surrogate_pairs_are_replaced_as_bytes_that_are_no_text() -> None:
+    sent = rb'{"a": "\ud83d\ude00", "b": "x\uD800y", "c": "' + b'\xff", "d": 123456789012345678901}'
+    found = {"a": "\U0001f600", "b": "x\ufffdy", "c": "\ufffd", "d": 123456789012345678901}
+    assert lenient_loads(sent) == found
 
 
 def test_null_is_absent() -> None:
