@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from apiserver.kinds.kind import Kind
+from apiserver.schema import go_patterns
 from apiserver.schema.custom import CustomSchema
 from apiserver.schema.decode import decode
 from apiserver.schema.openapi import OpenAPI
@@ -176,6 +177,32 @@ def test_a_default_of_a_type_that_there_is_not() -> None:
     text = 'Invalid value: "integer":  in body must be of type int: "integer"'
     assert len(found) == 2
     assert f"{PATH}.properties[spec].default: {text}" in found
+
+
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        (r"^(?i)abc$", ""),
+        (r"\pL\z", ""),
+        (r"\Qa.b\E[[:alpha:]\d-z]{,3}", ""),
+        ("(?<n>a)", ""),
+        ("a**", "invalid nested repetition operator: `**`"),
+        (r"(a)\1", r"invalid escape sequence: `\1`"),
+        ("(?=a)", "invalid or unsupported Perl syntax: `(?=`"),
+        ("(?<=a)b", "invalid named capture: `(?<=a)b`"),
+        ("[z-a]", "invalid character class range: `z-a`"),
+        (r"\p{Foo}", r"invalid character class range: `\p{Foo}`"),
+        ("a{2,1}", "invalid repeat count: `{2,1}`"),
+        ("\\", "trailing backslash at end of expression: ``"),
+    ],
+)
+def test_patterns_are_gos(pattern: str, why: str) -> None:
+    assert go_patterns.fault(pattern) == (why and f"error parsing regexp: {why}")
+
+
+def test_text_that_only_go_quotes() -> None:
+    matches = go_patterns.matcher(r"^\Qa.b\E{,3}$")
+    assert [matches(text) for text in ("a.b{,3}", "axb{,3}", "a.b")] == [True, False, False]
 
 
 def test_a_pattern_cannot_hang_the_server() -> None:
