@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from apiserver.field import FieldError, invalid, not_supported, required, too_long, too_many, type_invalid
+from apiserver.field import (
+    FieldError,
+    invalid,
+    not_supported,
+    required,
+    show_float,
+    too_long,
+    too_many,
+    type_invalid,
+)
 from apiserver.schema import go_patterns
 from apiserver.schema.custom_formats import FORMATS
 
@@ -193,12 +202,7 @@ def _number(value: Any, instance: Any) -> str:
     """A limit as Go prints it: integers plainly beside integers, else `%v` of a float64."""
     if isinstance(value, int) and isinstance(instance, int):
         return str(value)
-    exponent = f"{float(value):e}".partition("e")[2]
-    if -4 <= int(exponent) < 6:
-        return repr(float(value)).removesuffix(".0")
-    digits = repr(float(value)).partition("e")[0].replace(".", "").lstrip("-").strip("0")
-    fraction = f".{digits[1:]}" if digits[1:] else ""
-    return f"{'-' if value < 0 else ''}{digits[:1]}{fraction}e{exponent}"
+    return show_float(float(value))
 
 
 _LIMITS: dict[str, tuple[str, str]] = {
