@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from apiserver.encoding import decode
 from apiserver.handlers.commit import deletion_of, write_of
 from apiserver.kinds.custom import kinds_of
-from apiserver.kinds.definitions import CLEANUP, RESOURCE, condition, set_condition
+from apiserver.kinds.definition_status import condition, protected, set_condition, settled
+from apiserver.kinds.definitions import CLEANUP, RESOURCE
 from apiserver.kinds.kind import Kind, Object
 from apiserver.storage.types import Event, Record, Stale, Unavailable
 
 if TYPE_CHECKING:
     from apiserver.server import App
 
+IN_PROGRESS = ("InstanceDeletionInProgress", "CustomResource deletion is in progress")
 log = logging.getLogger("miniplane.apiserver")
 
 
@@ -25,7 +27,9 @@ class CustomResources:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._kinds: dict[str, tuple[int, list[Kind]]] = {}
+        self._kinds: dict[str, list[Kind]] = {}
+        self._since: dict[str, tuple[int, int]] = {}  # the generation of a definition that was seen, and its revision
+        self._refused: dict[str, str] = {}  # definitions without all of their names -> their group
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -39,27 +43,33 @@ class CustomResources:
     def _changed(self, event: Event) -> None:
         name = event.record.key.name
         if event.type == "DELETED":
-            self._kinds.pop(name, None)
+            for known in (self._kinds, self._refused, self._since):
+                known.pop(name, None)
         else:
             self._take(event.record)
             self._settle(event.record)
         self._publish()
+        if self._refused:
+            self._look_again(decode(event.record)["spec"]["group"], name)
 
     def _take(self, record: Record) -> None:
         definition = decode(record)
         generation = definition["metadata"].get("generation", 0)
+        if self._since.get(record.key.name, (0, 0))[0] != generation:
+            self._since[record.key.name] = generation, record.revision
         if not condition(definition, "Established"):
             self._kinds.pop(record.key.name, None)
             return
         try:
-            kinds = kinds_of(definition, self._app.registry.schemas, self._app.webhook_client)
+            since = self._since[record.key.name][1]
+            kinds = kinds_of(definition, self._app.registry.schemas, self._app.webhook_client, since)
         except Exception:
             log.exception("the definition %s cannot be served", record.key.name)
             kinds = []
-        self._kinds[record.key.name] = (generation, kinds)
+        self._kinds[record.key.name] = kinds
 
     def _publish(self) -> None:
-        self._app.registry.set_custom(kind for _, kinds in self._kinds.values() for kind in kinds)
+        self._app.registry.set_custom(kind for kinds in self._kinds.values() for kind in kinds)
 
     def _settle(self, record: Record) -> None:
         definition = decode(record)
@@ -81,50 +91,30 @@ class CustomResources:
         except Exception:
             log.exception("a custom resource definition could not be brought up to date")
 
-    @staticmethod
-    def _pending(definition: Object) -> bool:
+    def _pending(self, definition: Object) -> bool:
+        """Whether its names or the approval of its group have to be looked at again."""
         accepted = (definition.get("status") or {}).get("acceptedNames") or {}
-        return not condition(definition, "Established") or accepted != definition["spec"]["names"]
+        if condition(definition, "Established") and accepted == definition["spec"]["names"]:
+            self._refused.pop(definition["metadata"]["name"], None)
+            return protected(definition["spec"]["group"])
+        self._refused[definition["metadata"]["name"]] = definition["spec"]["group"]
+        return True
 
     async def _accept(self, definition: Object) -> None:
-        """Accept the names unless another definition of the group has them, then establish."""
-        status = definition.setdefault("status", {})
-        now = self._app.now()
-        conflict = self._conflict(definition)
-        if conflict:
-            set_condition(status, "NamesAccepted", "False", *conflict, now)
-            if not condition(definition, "Established"):
-                set_condition(status, "Established", "False", "NotAccepted", "not all names are accepted", now)
-        else:
-            status["acceptedNames"] = definition["spec"]["names"]
-            set_condition(status, "NamesAccepted", "True", "NoConflicts", "no conflicts found", now)
-            established = "the initial names have been accepted"
-            set_condition(status, "Established", "True", "InitialNamesAccepted", established, now)
-        await self._write(definition)
+        """Write the status that the definition gets among those of its group, where it has another one."""
+        group = definition["spec"]["group"]
+        others = [other for other in self._app.cluster.list(RESOURCE) if other["spec"]["group"] == group]
+        status = settled(definition, others, self._app.now())
+        if status != definition.get("status"):
+            definition["status"] = status
+            await self._write(definition)
 
-    def _conflict(self, definition: Object) -> tuple[str, str] | None:
-        spec = definition["spec"]
-        taken: dict[str, set[str]] = {"plural": set(), "kind": set()}
-        for other in self._app.cluster.list(RESOURCE):
-            if other["metadata"]["name"] == definition["metadata"]["name"] or other["spec"]["group"] != spec["group"]:
-                continue
-            names = (other.get("status") or {}).get("acceptedNames") or {}
-            taken["plural"] |= {names.get("plural", ""), names.get("singular", ""), *(names.get("shortNames") or ())}
-            taken["kind"] |= {names.get("kind", ""), names.get("listKind", "")}
-        names = spec["names"]
-        checks = (
-            ("PluralConflict", names.get("plural"), "plural"),
-            ("SingularConflict", names.get("singular"), "plural"),
-            ("KindConflict", names.get("kind"), "kind"),
-            ("ListKindConflict", names.get("listKind"), "kind"),
-        )
-        for reason, name, what in checks:
-            if name and name in taken[what]:
-                return reason, f'"{name}" is already in use'
-        for name in names.get("shortNames") or ():
-            if name in taken["plural"]:
-                return "ShortNamesConflict", f'"{name}" is already in use'
-        return None
+    def _look_again(self, group: str, name: str) -> None:
+        """Names have become free: those of the group that waited for them get another chance."""
+        waiting = {one for one, its in self._refused.items() if its == group and one != name}
+        for record in self._app.store.list(RESOURCE) if waiting else ():
+            if record.key.name in waiting:
+                self._settle(record)
 
     async def _write(self, definition: Object) -> None:
         kind = self._kind()
@@ -139,6 +129,12 @@ class CustomResources:
         metadata = definition["metadata"]
         if CLEANUP not in (metadata.get("finalizers") or ()):
             return
+        status = dict(definition.get("status") or {})
+        set_condition(status, "Terminating", "True", *IN_PROGRESS, self._app.now())
+        if status != definition.get("status"):
+            definition["status"] = status
+            await self._write(definition)  # and is called again
+            return
         spec = definition["spec"]
         resource = f"{spec['names']['plural']}.{spec['group']}"
         waiting = await self._delete_instances(resource, definition)
@@ -152,7 +148,7 @@ class CustomResources:
 
     async def _delete_instances(self, resource: str, definition: Object) -> bool:
         """Whether objects with finalizers hold the definition back; they are looked at again when one goes."""
-        _, kinds = self._kinds.get(definition["metadata"]["name"], (0, []))
+        kinds = self._kinds.get(definition["metadata"]["name"], [])
         if not kinds:
             kinds = kinds_of(definition, self._app.registry.schemas, self._app.webhook_client)
         waiting = False

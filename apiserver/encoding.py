@@ -63,6 +63,8 @@ def head(kind: Kind) -> bytes:
 
 def as_version(kind: Kind, record: Record) -> bytes:
     """The bytes of a record as `kind`'s version shows them."""
+    if record.revision < kind.complete_since:
+        return orjson.dumps(object_as_version(kind, record))
     if kind.convert is None or record.data.startswith(head(kind)):
         return record.data
     return orjson.dumps(kind.convert(orjson.loads(record.data), kind.api_version))
@@ -71,6 +73,8 @@ def as_version(kind: Kind, record: Record) -> bytes:
 def object_as_version(kind: Kind, record: Record) -> Object:
     """The decoded object in `kind`'s version."""
     obj: Object = orjson.loads(record.data)
+    if kind.complete is not None and record.revision < kind.complete_since:
+        obj = kind.complete(obj)
     if kind.convert is not None and obj["apiVersion"] != kind.api_version:
         obj = kind.convert(obj, kind.api_version)
     return obj

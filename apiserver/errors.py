@@ -64,6 +64,11 @@ def method_not_supported(kind: Kind, action: str) -> StatusError:
     return StatusError(405, "MethodNotAllowed", message, details=_details(kind, ""))
 
 
+def closed(kind: Kind) -> StatusError:
+    """405 for a create of a kind whose definition is about to go."""
+    return StatusError(405, "MethodNotAllowed", kind.closed, details=_details(kind, ""))
+
+
 def not_acceptable(accepted: Sequence[str]) -> StatusError:
     """The route has no such representation (406 before the handler runs)."""
     message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(accepted)}"

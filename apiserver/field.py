@@ -33,7 +33,19 @@ def _escape(char: str) -> str:
 
 def show(value: Any) -> str:
     """A bad value as the messages print it: strings quoted, null as null, the rest as JSON."""
-    return quote(value) if isinstance(value, str) else orjson.dumps(value).decode()
+    if isinstance(value, str):
+        return quote(value)
+    return show_float(value) if isinstance(value, float) else orjson.dumps(value).decode()
+
+
+def show_float(value: float) -> str:
+    """`%v` of a float64."""
+    exponent = f"{value:e}".partition("e")[2]
+    if -4 <= int(exponent) < 6:
+        return repr(value).removesuffix(".0")
+    digits = repr(value).partition("e")[0].replace(".", "").lstrip("-").strip("0")
+    fraction = f".{digits[1:]}" if digits[1:] else ""
+    return f"{'-' if value < 0 else ''}{digits[:1]}{fraction}e{exponent}"
 
 
 class FieldError(NamedTuple):

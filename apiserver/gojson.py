@@ -138,9 +138,16 @@ def explain(data: bytes) -> str:
     return ""
 
 
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
 def lenient_loads(data: bytes) -> object:
-    """JSON that orjson refuses but Go takes: bytes that are not UTF-8 become U+FFFD, numbers beyond 64 bits stay."""
-    return json.loads(data.decode("utf-8", "replace"))
+    """JSON that orjson refuses but Go takes: what is not UTF-8 and halves of surrogate pairs become U+FFFD, numbers
+    beyond 64 bits stay."""
+    value: object = json.loads(data.decode("utf-8", "replace"))
+    if b"\\ud" not in data.lower():
+        return value
+    return json.loads(_HALVES.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
 
 
 def summary(data: bytes, limit: int = 30) -> str:

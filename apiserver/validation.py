@@ -58,9 +58,13 @@ def max_length(limit: int, unit: str = "characters") -> str:
     return f"must be no more than {limit} {unit}"
 
 
+def _masked(value: str, prefix: bool) -> str:
+    """A generateName as a generated name may look: the real server takes the letter before the dash away too."""
+    return value[:-2] + "a" if prefix and len(value) > 1 and value.endswith("-") else value
+
+
 def _name(value: str, limit: int, pattern: str, text: str, examples: tuple[str, ...], prefix: bool) -> list[str]:
-    if prefix and value.endswith("-"):
-        value = value[:-1] + "a"  # what a generated name may look like
+    value = _masked(value, prefix)
     found = [max_length(limit)] if len(value) > limit else []
     if not re.fullmatch(pattern, value):
         found.append(regex_error(text, pattern, *examples))
@@ -68,7 +72,11 @@ def _name(value: str, limit: int, pattern: str, text: str, examples: tuple[str, 
 
 
 def dns1123_label(value: str, prefix: bool = False) -> list[str]:
-    return _name(value, LABEL_LIMIT, LABEL, _LABEL_TEXT, ("my-name", "123-abc"), prefix)
+    value = _masked(value, prefix)
+    if "." in value and re.fullmatch(SUBDOMAIN, value):
+        too_long = [max_length(LABEL_LIMIT)] if len(value) > LABEL_LIMIT else []
+        return [*too_long, "must not contain dots"]
+    return _name(value, LABEL_LIMIT, LABEL, _LABEL_TEXT, ("my-name", "123-abc"), False)
 
 
 def dns1123_subdomain(value: str, prefix: bool = False) -> list[str]:

@@ -248,6 +248,8 @@ async def _report(loop: Loop, tally: Tally, verdict: Verdict | None) -> Object:
     status = _with_verdict(_counts(tally, _mine(loop, job)), verdict)
     if verdict is None:
         status = _suspension(loop, job, status)
+    if "ready" not in (job.get("status") or {}):  # a first count is told even when it is nothing but zeros
+        return await loop.update(JOBS, {**job, "status": status}, "status")
     return await workpods.write_status(loop, JOBS, job, status)
 
 

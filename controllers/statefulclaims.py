@@ -11,9 +11,14 @@ from miniplane.client.api import Object
 from miniplane.client.resources import PODS, STATEFUL_SETS, VOLUME_CLAIMS
 
 
+def name_of(template: Object) -> str:
+    """The name of a template of claims; nothing makes its author give it one."""
+    return str(template["metadata"].get("name", ""))
+
+
 def _names(owner: Object, pod: Object) -> list[str]:
     templates = owner["spec"].get("volumeClaimTemplates") or ()
-    return [f"{template['metadata']['name']}-{pod['metadata']['name']}" for template in templates]
+    return [f"{name_of(template)}-{pod['metadata']['name']}" for template in templates]
 
 
 def new_claim(owner: Object, template: Object, pod: Object) -> Object:
@@ -21,7 +26,7 @@ def new_claim(owner: Object, template: Object, pod: Object) -> Object:
     given = template["metadata"]
     selector = (owner["spec"].get("selector") or {}).get("matchLabels") or {}
     meta: Object = {
-        "name": f"{given['name']}-{pod['metadata']['name']}",
+        "name": f"{name_of(template)}-{pod['metadata']['name']}",
         "namespace": owner["metadata"]["namespace"],
         "labels": {**(given.get("labels") or {}), **selector},
     }

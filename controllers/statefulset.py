@@ -108,7 +108,7 @@ def new_pod(owner: Object, number: int, revision: Object) -> Object:
     labels = {**(pod["metadata"].get("labels") or {}), POD_NAME: name, POD_INDEX: str(number)}
     labels[REVISION_HASH] = revision["metadata"]["name"]
     pod["metadata"].update(name=name, labels=labels)
-    claims = {one["metadata"]["name"] for one in owner["spec"].get("volumeClaimTemplates") or ()}
+    claims = set(map(statefulclaims.name_of, owner["spec"].get("volumeClaimTemplates") or ()))
     volumes = [one for one in pod["spec"].get("volumes") or () if one["name"] not in claims]
     volumes += [{"name": claim, "persistentVolumeClaim": {"claimName": f"{claim}-{name}"}} for claim in sorted(claims)]
     pod["spec"] = {**pod["spec"], "hostname": name, "subdomain": owner["spec"].get("serviceName") or ""}

@@ -121,6 +121,22 @@ class Plane:
         self, method: str, path: str, body: Any = None, *, token: str | None = None, raw: str = "", **headers: str
     ) -> Any:
         """One HTTP request with `body` as JSON or `raw` as it is; (status, decoded JSON or text)."""
+        status, _, text = self._ask(method, path, body, token, raw, headers)
+        try:
+            return status, json.loads(text)
+        except ValueError:
+            return status, text.decode()
+
+    def warnings(self, method: str, path: str, body: Any = None, **headers: str) -> list[str]:
+        """The texts of the Warning headers of the answer to a request that succeeds."""
+        status, found, text = self._ask(method, path, body, None, "", headers)
+        assert status < 300, text
+        texts = [value.removeprefix("299 - ") for name, value in found if name.lower() == "warning"]
+        return [json.loads(text) for text in texts]
+
+    def _ask(
+        self, method: str, path: str, body: Any, token: str | None, raw: str, headers: dict[str, str]
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
         data = raw.encode() or (None if body is None else json.dumps(body).encode())
         request = urllib.request.Request(self.url + path, data, method=method)
         for name, value in {"Content-Type": "application/json", **headers}.items():
@@ -129,13 +145,9 @@ class Plane:
             request.add_header("Authorization", f"Bearer {token or self.token}")
         try:
             with urllib.request.urlopen(request, context=self.tls, timeout=30) as answer:
-                status, text = answer.status, answer.read()
+                return answer.status, answer.getheaders(), answer.read()
         except urllib.error.HTTPError as error:
-            status, text = error.code, error.read()
-        try:
-            return status, json.loads(text)
-        except ValueError:
-            return status, text.decode()
+            return error.code, list(error.headers.items()), error.read()
 
     def get(self, path: str) -> Any:
         """The object at a path. Raises AssertionError where the answer is not 200."""

@@ -46,6 +46,8 @@ def context_of(request: Request, options: WriteOptions) -> Context:
 
 async def create(request: Request) -> Response:
     """POST to a collection. What came of an earlier create that says the same but for the name is recalled."""
+    if request.kind.closed:
+        raise errors.closed(request.kind)
     precedents = request.server.precedents
     case = precedents.case(request)
     precedent = precedents.known(request, case)

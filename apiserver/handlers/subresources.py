@@ -12,8 +12,9 @@ from apiserver.body import read_object
 from apiserver.encoding import decode, object_as_version
 from apiserver.handlers import patch as patches
 from apiserver.handlers import read
+from apiserver.handlers.commit import check_preconditions
 from apiserver.handlers.conversion import showable
-from apiserver.handlers.create import context_of
+from apiserver.handlers.create import context_of, place
 from apiserver.handlers.respond import transformed, value_response
 from apiserver.handlers.update import check_name, modify
 from apiserver.kinds.kind import Kind, Object, Projection
@@ -62,6 +63,7 @@ async def update_projection(request: Request) -> Response:
     _, kind = _view(request)
     body = await read_object(request, kind, options.field_validation)
     check_name(request, body)
+    place(request.kind, body["metadata"], request.info.namespace)
     changed = await _write(request, options, lambda view: body)
     return _shown(request, changed)
 
@@ -114,7 +116,9 @@ async def _write(request: Request, options: WriteOptions, change: Callable[[Obje
 
     def through(live: Object) -> Object:
         view = change(projection.read(live))
-        version = (view.get("metadata") or {}).get("resourceVersion", "")
+        metadata = view.get("metadata") or {}
+        check_preconditions(request.kind, live, metadata.get("uid") or None, None)
+        version = metadata.get("resourceVersion", "")
         if version not in ("", "0", live["metadata"]["resourceVersion"]):
             raise errors.conflict(request.kind, request.info.name, errors.MODIFIED)
         new: Object = orjson.loads(orjson.dumps(live))

@@ -77,8 +77,10 @@ def _spec(spec: Object, least: int) -> list[FieldError]:
     low, high = spec.get("minReplicas"), spec.get("maxReplicas", 0)
     if low is not None and low < least:
         found.append(invalid("spec.minReplicas", low, f"must be greater than or equal to {least}"))
-    if high < 1:
-        found.append(invalid("spec.maxReplicas", high, "must be greater than 0"))
+    if high == 0:
+        found.append(required("spec.maxReplicas", "must be set and greater than 0"))
+    if high < 0:
+        found.append(invalid("spec.maxReplicas", high, "must be greater than or equal to 1"))
     if low is not None and high < low:
         found.append(invalid("spec.maxReplicas", high, "must be greater than or equal to `minReplicas`"))
     found += _target(spec.get("scaleTargetRef") or {}, "spec.scaleTargetRef")
@@ -108,7 +110,9 @@ def _segments(reference: Object, path: str, names: tuple[str, ...]) -> list[Fiel
 def _target(reference: Object, path: str) -> list[FieldError]:
     found = _segments(reference, path, ("kind", "name"))
     version = reference.get("apiVersion", "")
-    if "/" not in version and reference.get("kind") != "ReplicationController":
+    if version.count("/") > 1:
+        return [*found, invalid(f"{path}.apiVersion", version, f"unexpected GroupVersion string: {version}")]
+    if not version.rpartition("/")[0] and reference.get("kind") != "ReplicationController":
         found.append(invalid(f"{path}.apiVersion", version, "apiVersion must specify API group"))
     return found
 

@@ -3,6 +3,7 @@ annotations."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -106,16 +107,20 @@ def _behavior_to_text(behavior: Object) -> str:
     return orjson.dumps(shown).decode()
 
 
-def _behavior_from_text(text: str) -> Object:
+def _behavior(shown: Any) -> Object:
+    """From the text of an annotation."""
+
     def rules(found: Object) -> Object:
         made = {field: found[name] for name, field in _BEHAVIOR if found.get(name) is not None}
         if "policies" in made:
             made["policies"] = [{field: item.get(name) for name, field in _POLICY} for item in made["policies"]]
+            numbers = [policy[name] for policy in made["policies"] for name in ("value", "periodSeconds")]
+            if any(type(number) is not int for number in [*numbers, made.get("stabilizationWindowSeconds", 0)]):
+                raise TypeError(numbers)
         return made
 
-    shown = orjson.loads(text)
     names = (("ScaleUp", "scaleUp"), ("ScaleDown", "scaleDown"))
-    return {field: rules(shown[name]) for name, field in names if shown.get(name)}
+    return {field: rules(shown[name]) for name, field in names if shown.get(name)} if shown else {}
 
 
 def convert(obj: Object, target: str) -> Object:
@@ -125,37 +130,53 @@ def convert(obj: Object, target: str) -> Object:
     return _to_v1(obj) if target == "autoscaling/v1" else to_v2(obj)
 
 
-def _taken(annotations: Object, name: str) -> Any:
-    """What an annotation holds, None where it is not JSON: it is dropped then, as the real server does."""
+def _taken(annotations: Object, name: str, read: Callable[[Any], Any]) -> Any:
+    """What an annotation holds, None where it is no JSON of its shape: it is dropped then, as the real server does."""
     try:
-        return orjson.loads(annotations.pop(name, "null"))
-    except orjson.JSONDecodeError:
+        return read(orjson.loads(annotations.pop(name, "null")))
+    except (ValueError, TypeError, AttributeError):
         return None
+
+
+def _metrics(side: str) -> Callable[[Any], list[Object]]:
+    def read(found: Any) -> list[Object]:
+        metrics = [_metric_to_v2(metric, side) for metric in found or ()]
+        for metric in metrics:
+            utilization = metric[_source(metric["type"])][side].get("averageUtilization")
+            if utilization is not None and type(utilization) is not int:
+                raise TypeError(utilization)
+        return metrics
+
+    return read
+
+
+def _conditions(found: Any) -> list[Object]:
+    return [{str(name): value for name, value in condition.items()} for condition in found or ()]
 
 
 def to_v2(obj: Object) -> Object:
     """v1 to v2: the annotations become fields again."""
     metadata, spec, status = dict(obj["metadata"]), dict(obj.get("spec") or {}), dict(obj.get("status") or {})
     annotations = dict(metadata.pop("annotations", None) or {})
-    metrics = [_metric_to_v2(metric) for metric in _taken(annotations, METRICS) or ()]
+    metrics = _taken(annotations, METRICS, _metrics("target")) or []
     utilization = spec.pop("targetCPUUtilizationPercentage", None)
     if utilization is not None:
         metrics = [cpu(utilization), *metrics]
     if metrics:
         spec["metrics"] = metrics
-    behavior = annotations.pop(BEHAVIOR, None)
-    if behavior is not None:
-        spec["behavior"] = _behavior_from_text(behavior)
+    behavior = _taken(annotations, BEHAVIOR, _behavior)
+    if behavior:
+        spec["behavior"] = behavior
     current = status.pop("currentCPUUtilizationPercentage", None)
     if status.get("currentReplicas") == 0:
         del status["currentReplicas"]
     status.setdefault("desiredReplicas", 0)
-    known = [_metric_to_v2(metric, "current") for metric in _taken(annotations, CURRENT) or ()]
+    known = _taken(annotations, CURRENT, _metrics("current")) or []
     if current is not None:
         value = {"averageUtilization": current}
         known = [{"type": "Resource", "resource": {"name": "cpu", "current": value}}, *known]
     status["currentMetrics"] = known or None
-    conditions = _taken(annotations, CONDITIONS)
+    conditions = _taken(annotations, CONDITIONS, _conditions)
     if conditions:
         status["conditions"] = conditions
     if annotations:

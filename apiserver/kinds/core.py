@@ -8,7 +8,7 @@ from apiserver.field import FieldError, invalid, not_supported, required
 from apiserver.kinds import configuration, features, limits, namespaces, nodes, persistentvolumes
 from apiserver.kinds.kind import STATUS, Column, Context, Kind, Object, Strategy, Subresource
 from apiserver.kinds.pod_defaults import default_pod_spec
-from apiserver.kinds.pod_validation import template_warnings, validate_pod_template
+from apiserver.kinds.pod_validation import name_warnings, template_warnings, validate_pod_template
 from apiserver.kinds.pods.checks import not_negative
 from apiserver.kinds.scale import scale_subresource, set_string
 from apiserver.kinds.strategies import Free
@@ -88,7 +88,7 @@ class ControllerStrategy(Strategy):
     def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
         if old is not None and (old.get("spec") or {}).get("template") == obj["spec"].get("template"):
             return []
-        return template_warnings(obj["spec"].get("template") or {}, "spec.template")
+        return name_warnings(obj, old) + template_warnings(obj["spec"].get("template") or {}, "spec.template")
 
     def field_values(self, obj: Object) -> dict[str, str]:
         return {"status.replicas": str((obj.get("status") or {}).get("replicas", 0))}

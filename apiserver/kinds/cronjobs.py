@@ -8,9 +8,9 @@ import zoneinfo
 from apiserver.field import FieldError, invalid, not_supported, required
 from apiserver.kinds import features
 from apiserver.kinds.job_validation import job_spec
-from apiserver.kinds.jobs import default_job_template
+from apiserver.kinds.jobs import default_job_template, job_spec_warnings
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
-from apiserver.kinds.pod_validation import template_warnings
+from apiserver.kinds.pod_validation import name_warnings
 from apiserver.kinds.pods.checks import not_negative
 from apiserver.kinds.workload import STATUS_SUBRESOURCE
 from apiserver.kinds.workload_columns import CONTAINERS, IMAGES, at
@@ -134,10 +134,11 @@ class CronJobStrategy(Strategy):
     def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
         if old is not None and old["spec"] == obj["spec"]:
             return []
-        return template_warnings(
-            ((obj["spec"].get("jobTemplate") or {}).get("spec") or {}).get("template") or {},
-            "spec.jobTemplate.spec.template",
-        )
+        job = (obj["spec"].get("jobTemplate") or {}).get("spec") or {}
+        found = name_warnings(obj, old) + job_spec_warnings(job, "spec.jobTemplate.spec")
+        if "TZ" in obj["spec"].get("schedule", ""):
+            found.append("cannot use TZ or CRON_TZ in spec.spec.schedule, use timeZone instead")
+        return found
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         found = self._spec(obj["spec"], None, context)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from apiserver.conversion import WebhookConversion
 from apiserver.field import FieldError, invalid
+from apiserver.kinds.customversions import Versions
 from apiserver.kinds.kind import ALL_VERBS, STATUS, Column, Context, Kind, Object, Projection, Strategy, Subresource
 from apiserver.schema.custom import CustomSchema
 from apiserver.schema.registry import Schemas
@@ -101,28 +103,48 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def kinds_of(definition: Object, schemas: Schemas, client: WebhookClient) -> list[Kind]:
+def kinds_of(definition: Object, schemas: Schemas, client: WebhookClient, since: int = 0) -> list[Kind]:
     """The kinds of the served versions of an established definition, the storage version's conversion included.
-    `client` calls conversion webhooks."""
+    `client` calls conversion webhooks. `since`: the revision from which on objects are stored under these schemas."""
     spec = definition["spec"]
     storage = next(version["name"] for version in spec["versions"] if version.get("storage"))
     stated, conversion = spec.get("conversion") or {}, None
     if stated.get("strategy") == "Webhook":
         conversion = WebhookConversion(client, stated, f"{spec['group']}/{storage}")
+    known = {f"{spec['group']}/{v['name']}": _schema(definition, v, schemas) for v in spec["versions"]}
+    versions = Versions(known, f"{spec['group']}/{storage}")
     served = [version for version in spec["versions"] if version.get("served")]
-    return [_kind(definition, version, storage, schemas, conversion) for version in served]
+    plain = [_kind(definition, version, storage, known[f"{spec['group']}/{version['name']}"]) for version in served]
+    return [
+        replace(
+            kind,
+            convert=versions.convert if conversion is None else conversion.convert,
+            conversion=conversion,
+            complete=versions.complete,
+            complete_since=since,
+        )
+        for kind in plain
+    ]
 
 
-def _kind(
-    definition: Object, version: Object, storage: str, schemas: Schemas, conversion: WebhookConversion | None
-) -> Kind:
-    spec = definition["spec"]
-    names = (definition.get("status") or {}).get("acceptedNames") or spec["names"]
-    group, name = spec["group"], version["name"]
+def _names(definition: Object) -> Object:
+    found: Object = (definition.get("status") or {}).get("acceptedNames") or definition["spec"]["names"]
+    return found
+
+
+def _schema(definition: Object, version: Object, schemas: Schemas) -> CustomSchema:
     published = (version.get("schema") or {}).get("openAPIV3Schema")
-    if spec.get("preserveUnknownFields"):
+    if definition["spec"].get("preserveUnknownFields"):
         published = {**(published or {}), "x-kubernetes-preserve-unknown-fields": True}
-    schema = CustomSchema(published, schemas, group, name, names["kind"])
+    return CustomSchema(published, schemas, definition["spec"]["group"], version["name"], _names(definition)["kind"])
+
+
+CLOSED = "create not allowed while custom resource definition is terminating"
+
+
+def _kind(definition: Object, version: Object, storage: str, schema: CustomSchema) -> Kind:
+    spec, names = definition["spec"], _names(definition)
+    group, name = spec["group"], version["name"]
     parts = version.get("subresources") or {}
     selectable = tuple(field["jsonPath"] for field in version.get("selectableFields") or ())
     strategy = CustomStrategy(names["kind"], schema, "status" in parts, selectable)
@@ -141,18 +163,12 @@ def _kind(
         selectable_fields=tuple(field.lstrip(".") for field in selectable),
         subresources=_subresources(parts),
         stored_as=(group, storage),
-        convert=_convert if conversion is None else conversion.convert,
-        conversion=conversion,
         list_kind=names.get("listKind", ""),
         warning=_warning(definition, version),
         schema=schema.type,
         custom=True,
+        closed=CLOSED if definition["metadata"].get("deletionTimestamp") else "",
     )
-
-
-def _convert(obj: Object, target: str) -> Object:
-    """Conversion strategy None: only the apiVersion changes."""
-    return {**obj, "apiVersion": target}
 
 
 def _warning(definition: Object, version: Object) -> str:

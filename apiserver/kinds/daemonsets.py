@@ -14,6 +14,7 @@ from apiserver.kinds.workload import (
     not_matching,
     over_hundred,
     restart_faults,
+    rolling_shown,
     scaled,
 )
 from apiserver.kinds.workload_columns import CONTAINERS, IMAGES, SELECTOR, at, count, format_labels
@@ -37,6 +38,7 @@ class DaemonSetStrategy(Workload):
         "collisionCount",
     )
     ready_text = ""
+    names_hosts = False
 
     def default_spec(self, spec: Object) -> None:
         update = spec.setdefault("updateStrategy", {})
@@ -86,10 +88,8 @@ def _update_strategy(update: Object) -> list[FieldError]:
             return []
         case "RollingUpdate":
             return _rolling(rolling or {}, f"{path}.rollingUpdate")
-    names = (("MaxUnavailable", "maxUnavailable"), ("MaxSurge", "maxSurge"))
-    shown = None if rolling is None else {name: rolling.get(field, 0) for name, field in names}
-    whole = {"Type": update.get("type", ""), "RollingUpdate": shown}
-    return [not_supported(path, whole, ("RollingUpdate", "OnDelete"))]
+    shown = {"Type": update.get("type", ""), "RollingUpdate": rolling_shown(rolling)}
+    return [not_supported(path, shown, ("RollingUpdate", "OnDelete"))]
 
 
 def _rolling(rolling: Object, path: str) -> list[FieldError]:

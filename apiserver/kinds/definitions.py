@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver import validation as rules
-from apiserver.field import FieldError, duplicate, immutable, invalid, not_supported, quote, required, too_many
+from apiserver.field import FieldError, immutable, invalid, not_supported, quote, required
 from apiserver.kinds.clientconfig import conversion_faults, default_client_config
+from apiserver.kinds.definition_status import approval_faults, condition, set_condition
+from apiserver.kinds.definition_views import VIEWS, shared
 from apiserver.kinds.kind import STATUS, Context, Kind, Object, Strategy, Subresource
 
 GROUP = "apiextensions.k8s.io"
@@ -14,29 +16,6 @@ RESOURCE = f"customresourcedefinitions.{GROUP}"
 CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 MIXED_CASE = "may have mixed case, but should otherwise match: "
 TERMINATING = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"
-
-
-def condition(definition: Object, name: str) -> bool:
-    """Whether a condition of the definition is True."""
-    found = (definition.get("status") or {}).get("conditions") or ()
-    return any(c.get("type") == name and c.get("status") == "True" for c in found)
-
-
-def set_condition(status: Object, name: str, value: str, reason: str, message: str, now: str) -> None:
-    """Add or replace a condition; its time moves when its status does."""
-    conditions = status.get("conditions") or []
-    known = next((c for c in conditions if c.get("type") == name), None)
-    entry = {
-        "type": name,
-        "status": value,
-        "lastTransitionTime": known["lastTransitionTime"] if known and known.get("status") == value else now,
-        "reason": reason,
-        "message": message,
-    }
-    if known is None:
-        status["conditions"] = [*conditions, entry]
-    else:
-        status["conditions"] = [entry if c is known else c for c in conditions]
 
 
 class DefinitionStrategy(Strategy):
@@ -77,7 +56,7 @@ class DefinitionStrategy(Strategy):
         return [f"unrecognized format {quote(name)}" for name in _unknown_formats(obj) if name not in known]
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
-        return _identity(obj) + _spec(obj) + _stored(obj)
+        return _identity(obj) + _spec(obj) + _stored(obj) + approval_faults(obj, None) + _preserving(obj, None)
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
         new, before = obj["spec"], old["spec"]
@@ -86,7 +65,8 @@ class DefinitionStrategy(Strategy):
         if condition(old, "Established"):
             kinds = new["names"].get("kind"), before["names"].get("kind")
             fixed = [("spec.scope", new.get("scope"), before.get("scope")), ("spec.names.kind", *kinds), *fixed]
-        return _spec(obj, old) + [immutable(path, now) for path, now, was in fixed if now != was] + _stored(obj)
+        found = _spec(obj, old) + [immutable(path, now) for path, now, was in fixed if now != was] + _stored(obj)
+        return found + approval_faults(obj, old) + _preserving(obj, old)
 
     def prepare_for_status_update(self, obj: Object, old: Object, context: Context) -> None:
         super().prepare_for_status_update(obj, old, context)
@@ -112,13 +92,27 @@ def _identity(obj: Object) -> list[FieldError]:
     return [] if name == wanted else [invalid("metadata.name", name, 'must be spec.names.plural+"."+spec.group')]
 
 
+def _preserving(obj: Object, old: Object | None) -> list[FieldError]:
+    """v1 definitions may not begin to keep unknown fields everywhere."""
+    if not obj["spec"].get("preserveUnknownFields") or (old is not None and old["spec"].get("preserveUnknownFields")):
+        return []
+    why = "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead"
+    return [invalid("spec.preserveUnknownFields", True, why)]
+
+
 def _stored(obj: Object) -> list[FieldError]:
     """Objects may be stored in any version of `status.storedVersions`: none of these may go."""
     stored = (obj.get("status") or {}).get("storedVersions") or ()
     if not stored:
         return [invalid("status.storedVersions", None, "must have at least one stored version")]
-    known = {version.get("name") for version in obj["spec"].get("versions") or ()}
+    versions = obj["spec"].get("versions") or ()
+    known = {version.get("name") for version in versions}
+    wanted = [version.get("name") for version in versions if version.get("storage")]
     return [
+        invalid("status.storedVersions", list(stored), f"must have the storage version {name}")
+        for name in wanted
+        if name not in stored
+    ] + [
         invalid(
             f"status.storedVersions[{index}]",
             name,
@@ -139,9 +133,45 @@ def _unknown_formats(obj: Object) -> list[str]:
 
 
 def _spec(obj: Object, old: Object | None = None) -> list[FieldError]:
+    """The real server's internal type has a field of the spec for what all versions share: its faults come last. Rules
+    of a version whose schema is as in `old` are not looked at again: what they may cost is not held against them."""
     spec = obj["spec"]
-    group, scope, versions = spec.get("group", ""), spec.get("scope", ""), spec.get("versions") or []
-    found: list[FieldError] = []
+    versions = spec.get("versions") or []
+    schemas, before = [_schema(version) for version in versions], ((old or {}).get("spec") or {}).get("versions") or []
+    found = _group_and_scope(spec)
+    found += [
+        required(f"spec.versions[{index}].schema.openAPIV3Schema", "schemas are required")
+        for index, schema in enumerate(schemas)
+        if schema is None
+    ]
+    if spec.get("preserveUnknownFields") and any(_has_default(schema) for schema in schemas):
+        why = "must be false in order to use defaults in the schema"
+        found.append(invalid("spec.preserveUnknownFields", True, why))
+    for index in range(len(versions)):
+        found += _version(versions, index, before)
+    found += _versions(versions)
+    found += _names(spec.get("names") or {}, "spec.names")
+    if versions and shared(versions, "schema") and schemas[0] is not None:
+        found += _schema_faults(versions, 0, "spec.validation.openAPIV3Schema", before)
+    for name, check in VIEWS:
+        if versions and shared(versions, name):
+            found += check(versions[0].get(name), f"spec.{name}", versions[0])
+    return found + conversion_faults(spec)
+
+
+def _has_default(schema: Any) -> bool:
+    """Whether a schema or one below it has a default."""
+    if not isinstance(schema, dict):
+        return False
+    if schema.get("default") is not None:
+        return True
+    below = [schema.get(name) for name in ("items", "additionalProperties", "not")]
+    below += [inner for name in ("allOf", "anyOf", "oneOf") for inner in schema.get(name) or ()]
+    return any(_has_default(inner) for inner in [*below, *(schema.get("properties") or {}).values()])
+
+
+def _group_and_scope(spec: Object) -> list[FieldError]:
+    group, scope, found = spec.get("group", ""), spec.get("scope", ""), []
     if not group:
         found.append(required("spec.group"))
     else:
@@ -154,27 +184,48 @@ def _spec(obj: Object, old: Object | None = None) -> list[FieldError]:
         found.append(required("spec.scope"))
     elif scope not in ("Cluster", "Namespaced"):
         found.append(not_supported("spec.scope", scope, ("Cluster", "Namespaced")))
-    found += _versions(versions)
-    found += _names(spec.get("names") or {}, "spec.names")
-    found += _schemas(versions, (old or {}).get("spec", {}).get("versions") or [])
-    return found + _views(versions) + conversion_faults(spec)
+    return found
+
+
+def _version(versions: list[Any], index: int, before: list[Any]) -> list[FieldError]:
+    """A version and what it does not share with the others."""
+    version, path = versions[index], f"spec.versions[{index}]"
+    found = _label(f"{path}.name", version.get("name", ""))
+    found += _deprecation(version, f"{path}.deprecationWarning")
+    if _schema(version) is not None and not shared(versions, "schema"):
+        found += _schema_faults(versions, index, f"{path}.schema.openAPIV3Schema", before)
+    for name, check in VIEWS:
+        if not shared(versions, name):
+            found += check(version.get(name), f"{path}.{name}", version)
+    return found
 
 
 def _versions(versions: list[Any]) -> list[FieldError]:
     found: list[FieldError] = []
-    seen: set[str] = set()
-    for index, version in enumerate(versions):
-        name = version.get("name", "")
-        path = f"spec.versions[{index}].name"
-        found += _label(path, name)
-        found += _deprecation(version, f"spec.versions[{index}].deprecationWarning")
-        if name in seen:
-            found.append(invalid("spec.versions", name, "must contain unique version names"))
-        seen.add(name)
+    names = [version.get("name", "") for version in versions]
+    shown = [_version_shown(version, versions) for version in versions] or None
+    if len(set(names)) < len(names):
+        found.append(invalid("spec.versions", shown, "must contain unique version names"))
     if sum(bool(version.get("storage")) for version in versions) != 1:
-        shown = [{"name": version.get("name")} for version in versions] or None
         found.append(invalid("spec.versions", shown, "must have exactly one version marked as storage version"))
-    return found
+    return found + (_label("spec.version", names[0]) if names and names[0] else [])
+
+
+def _version_shown(version: Object, versions: list[Any]) -> Object:
+    """A version as the internal type is shown in errors: what all versions share is not there. (Schemas of their own
+    are not told in full.)"""
+    own = {name: None if shared(versions, name) else version.get(name) for name in ("schema", *dict(VIEWS))}
+    return {
+        "Name": version.get("name", ""),
+        "Served": bool(version.get("served")),
+        "Storage": bool(version.get("storage")),
+        "Deprecated": bool(version.get("deprecated")),
+        "DeprecationWarning": version.get("deprecationWarning"),
+        "Schema": own["schema"],
+        "Subresources": own["subresources"],
+        "AdditionalPrinterColumns": own["additionalPrinterColumns"],
+        "SelectableFields": own["selectableFields"],
+    }
 
 
 def _label(path: str, value: str, text: str = "") -> list[FieldError]:
@@ -203,136 +254,22 @@ def _schema(version: Object) -> Any:
     return (version.get("schema") or {}).get("openAPIV3Schema")
 
 
-def _schemas(versions: list[Any], before: list[Any]) -> list[FieldError]:
-    """The schema of each version; one that all share is reported where the real server reports it. Rules of a version
-    whose schema is as it was `before` are not looked at again: what they may cost is not held against them."""
+def _schema_faults(versions: list[Any], index: int, path: str, before: list[Any]) -> list[FieldError]:
     from apiserver.schema import structural  # with the whole of CEL: most planes never see a definition
 
-    found: list[FieldError] = []
-    schemas, known = [_schema(version) for version in versions], {one.get("name"): _schema(one) for one in before}
-    shared = len(versions) == 1 or all(schema == schemas[0] for schema in schemas)
-    for index, schema in enumerate(schemas):
-        path = "spec.validation.openAPIV3Schema" if shared else f"spec.versions[{index}].schema.openAPIV3Schema"
-        if schema is None:
-            found.append(required(f"spec.versions[{index}].schema.openAPIV3Schema", "schemas are required"))
-        else:
-            if _has_status(versions, index, shared):
-                found += structural.root_faults(schema, path)
-            stored = known.get(versions[index].get("name")) == schema
-            found += structural.faults(schema, path, stored=stored)
-        if shared:
-            break
-    return found
+    version, schema = versions[index], _schema(versions[index])
+    found = list(structural.root_faults(schema, path)) if _has_status(versions, index) else []
+    stored = any(one.get("name") == version.get("name") and _schema(one) == schema for one in before)
+    return found + structural.faults(schema, path, stored=stored)
 
 
-def _has_status(versions: list[Any], index: int, shared: bool) -> bool:
+def _has_status(versions: list[Any], index: int) -> bool:
     """Whether status is a subresource of the version whose schema is looked at. Versions with schemas of their own and
     the same subresources are not asked: the real server has these apart from the versions by then."""
     parts = [version.get("subresources") for version in versions]
-    if shared:
+    if shared(versions, "schema"):
         return any("status" in (part or {}) for part in parts)
-    return any(part != parts[0] for part in parts) and "status" in (parts[index] or {})
-
-
-COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
-COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
-MAX_SELECTABLE_FIELDS = 8
-SIMPLE_PATH = "must be a simple json path starting with ."
-VIEWS = ("additionalPrinterColumns", "subresources", "selectableFields")
-
-
-def _views(versions: list[Any]) -> list[FieldError]:
-    """Columns, subresources and selectable fields; what all versions share is reported as the spec's."""
-    found: list[FieldError] = []
-    for name, check in zip(VIEWS, (_columns, _subresources, _selectable), strict=True):
-        values = [version.get(name) for version in versions]
-        shared = bool(values) and all(value == values[0] for value in values)
-        for index, version in enumerate(versions):
-            path = f"spec.{name}" if shared else f"spec.versions[{index}].{name}"
-            found += check(version.get(name), path, version)
-            if shared:
-                break
-    return found
-
-
-def _columns(columns: Any, path: str, version: Object) -> list[FieldError]:
-    found: list[FieldError] = []
-    for index, column in enumerate(columns or ()):
-        at, kind, where = f"{path}[{index}]", column.get("type", ""), column.get("jsonPath", "")
-        if not column.get("name"):
-            found.append(required(f"{at}.name"))
-        if not kind:
-            found.append(required(f"{at}.type", f"must be one of {','.join(COLUMN_TYPES)}"))
-        elif kind not in COLUMN_TYPES:
-            found.append(invalid(f"{at}.type", kind, f"must be one of {','.join(COLUMN_TYPES)}"))
-        form = column.get("format") or ""
-        if form and form not in COLUMN_FORMATS:
-            found.append(invalid(f"{at}.format", form, f"must be one of {','.join(COLUMN_FORMATS)}"))
-        found += [required(f"{at}.JSONPath")] if not where else _simple(where, f"{at}.JSONPath")
-    return found
-
-
-def _simple(where: str, path: str) -> list[FieldError]:
-    return [] if where.startswith(".") else [invalid(path, where, SIMPLE_PATH)]
-
-
-def _subresources(parts: Any, path: str, version: Object) -> list[FieldError]:
-    scale = (parts or {}).get("scale")
-    if scale is None:
-        return []
-    found: list[FieldError] = []
-    for name, root in (("specReplicasPath", ".spec."), ("statusReplicasPath", ".status.")):
-        where, at = scale.get(name, ""), f"{path}.scale.{name}"
-        if not where:
-            found.append(required(at))
-            continue
-        faults = _simple(where, at)
-        if not faults and not where.startswith(root):
-            faults = [invalid(at, where, f"should be a json path under {root[:-1]}")]
-        found += faults
-    where = scale.get("labelSelectorPath")
-    if where:
-        faults = _simple(where, f"{path}.scale.labelSelectorPath")
-        if not faults and not where.startswith((".spec.", ".status.")):
-            faults = [
-                invalid(f"{path}.scale.labelSelectorPath", where, "should be a json path under either .spec or .status")
-            ]
-        found += faults
-    return found
-
-
-def _selectable(fields: Any, path: str, version: Object) -> list[FieldError]:
-    schema = (version.get("schema") or {}).get("openAPIV3Schema") or {}
-    found: list[FieldError] = []
-    seen: set[str] = set()
-    for index, field in enumerate(fields or ()):
-        where, at = field.get("jsonPath", ""), f"{path}[{index}].jsonPath"
-        if not where:
-            found.append(required(at))
-            continue
-        inner: Any = schema
-        for key in where.lstrip(".").split("."):
-            inner = (inner.get("properties") or {}).get(key) if isinstance(inner, dict) else None
-        if inner is None:
-            found.append(invalid(at, where, "is an invalid path: does not refer to a valid field"))
-            continue
-        if where.startswith(".metadata."):
-            found.append(invalid(at, where, "must not point to fields in metadata"))
-        if inner.get("type") not in ("string", "boolean", "integer"):
-            found.append(
-                invalid(
-                    at,
-                    where,
-                    "must point to a field of type string, boolean or integer. "
-                    "Enum string fields and strings with formats are allowed.",
-                )
-            )
-        if where in seen:
-            found.append(duplicate(at, where))
-        seen.add(where)
-    if len(seen) > MAX_SELECTABLE_FIELDS:
-        found.append(too_many(path, len(seen), MAX_SELECTABLE_FIELDS))
-    return found
+    return not shared(versions, "subresources") and "status" in (parts[index] or {})
 
 
 def _names(names: Object, path: str) -> list[FieldError]:

@@ -11,6 +11,7 @@ from apiserver.kinds.workload import (
     immutable_selector,
     int_or_percent,
     over_hundred,
+    rolling_shown,
     scaled,
     selector_faults,
     template_faults,
@@ -79,7 +80,7 @@ class DeploymentStrategy(Workload):
                 return []
             case "RollingUpdate":
                 return self._rolling(rolling or {}, "spec.strategy.rollingUpdate")
-        shown = {"Type": strategy.get("type", ""), "RollingUpdate": rolling}
+        shown = {"Type": strategy.get("type", ""), "RollingUpdate": rolling_shown(rolling)}
         return [not_supported("spec.strategy", shown, ("Recreate", "RollingUpdate"))]
 
     def _rolling(self, rolling: Object, path: str) -> list[FieldError]:

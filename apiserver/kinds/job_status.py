@@ -34,7 +34,7 @@ def job_status(obj: Object, old: Object) -> list[FieldError]:
     found += (_finished(obj, status) if finished else []) + _indexes(obj, status)
     if finished and status.get("terminating", 0) > 0:
         found.append(invalid("status.terminating", status["terminating"], "terminating>0 is invalid for finished job"))
-    if status.get("ready", 0) > status.get("active", 0):
+    if status.get("ready") is not None and status["ready"] > status.get("active", 0):
         found.append(invalid("status.ready", status["ready"], "cannot set more ready pods than active"))
     for other in ("Failed", "FailureTarget"):
         if _is(obj, "SuccessCriteriaMet") and _is(obj, other):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver import validation as rules
-from apiserver.field import OMIT, FieldError, duplicate, immutable, invalid, not_supported, required, too_many
+from apiserver.field import OMIT, FieldError, duplicate, invalid, not_supported, required, too_many
+from apiserver.kinds.job_shown import shown
 from apiserver.kinds.kind import Context, Object
 from apiserver.kinds.pod import validate_pod_template
 from apiserver.kinds.pods.checks import not_negative
-from apiserver.kinds.pods.internal import internal_spec
 from apiserver.kinds.workload import not_matching
 from apiserver.validation import label_selector
 from miniplane.apimachinery.selectors import from_object
@@ -30,7 +30,6 @@ COUNTS = (
     "backoffLimitPerIndex",
     "maxFailedIndexes",
 )
-FIXED = ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy")
 JOB_LABELS = (
     ("controller-uid", "uid"),
     ("job-name", "name"),
@@ -39,12 +38,12 @@ JOB_LABELS = (
 )
 
 
-def _template(spec: Object) -> Object:
+def template_of(spec: Object) -> Object:
     found: Object = spec.get("template") or {}
     return found
 
 
-def _indexed(spec: Object) -> bool:
+def indexed(spec: Object) -> bool:
     return bool(spec.get("completionMode") == "Indexed")
 
 
@@ -54,7 +53,7 @@ def own_job(obj: Object) -> list[FieldError]:
     if spec.get("manualSelector") or spec.get("selector") is None:
         return []
     wanted = {label: metadata.get(source, "") for label, source in JOB_LABELS}
-    labels, path = (_template(spec).get("metadata") or {}).get("labels") or {}, "spec.template.metadata.labels"
+    labels, path = (template_of(spec).get("metadata") or {}).get("labels") or {}, "spec.template.metadata.labels"
     found: list[FieldError] = []
     for label, value in wanted.items():
         if label not in labels:
@@ -70,7 +69,7 @@ def own_job(obj: Object) -> list[FieldError]:
 def hostname_faults(obj: Object) -> list[FieldError]:
     """The pods of an Indexed Job have its name and their index as host name."""
     spec, name = obj["spec"], obj["metadata"].get("name", "")
-    if not _indexed(spec) or (spec.get("completions") or 0) <= 0:
+    if not indexed(spec) or (spec.get("completions") or 0) <= 0:
         return []
     longest = f"{name}-{spec['completions'] - 1}"
     if not rules.dns1123_label(longest):
@@ -90,7 +89,7 @@ def job_spec(spec: Object, path: str, context: Context, *, needs_selector: bool)
     if spec.get("successPolicy") is not None:
         found += _success_policy(spec, f"{path}.successPolicy")
     found += _replacement(spec, f"{path}.podReplacementPolicy")
-    found += validate_pod_template(_template(spec), f"{path}.template", context)
+    found += validate_pod_template(template_of(spec), f"{path}.template", context)
     found += _restart(spec, f"{path}.template.spec.restartPolicy")
     if not needs_selector:
         return found
@@ -154,7 +153,7 @@ def _replacement(spec: Object, path: str) -> list[FieldError]:
 
 
 def _restart(spec: Object, path: str) -> list[FieldError]:
-    policy = (_template(spec).get("spec") or {}).get("restartPolicy") or "Always"
+    policy = (template_of(spec).get("spec") or {}).get("restartPolicy") or "Always"
     if policy == "Always":
         return [required(path, 'valid values: "OnFailure", "Never"')]
     if policy not in RESTART:
@@ -178,7 +177,7 @@ def _choice(path: str, value: str, supported: tuple[str, ...]) -> list[FieldErro
 def _failure_policy(spec: Object, path: str) -> list[FieldError]:
     items, at = spec["podFailurePolicy"].get("rules") or [], f"{path}.rules"
     found = [too_many(at, len(items), RULES)] if len(items) > RULES else []
-    pod = _template(spec).get("spec") or {}
+    pod = template_of(spec).get("spec") or {}
     containers = {c.get("name") for name in ("containers", "initContainers") for c in pod.get(name) or ()}
     for index, rule in enumerate(items):
         found += _failure_rule(spec, rule, f"{at}[{index}]", containers)
@@ -227,10 +226,8 @@ def _exit_codes(codes: Object, path: str, containers: set[Any]) -> list[FieldErr
 def _success_policy(spec: Object, path: str) -> list[FieldError]:
     policy, at = spec["successPolicy"], f"{path}.rules"
     items = policy.get("rules") or []
-    if not _indexed(spec):
-        names = (("SucceededIndexes", "succeededIndexes"), ("SucceededCount", "succeededCount"))
-        shown = {"Rules": [{name: rule.get(field) for name, field in names} for rule in items] or None}
-        return [invalid(path, shown, "requires indexed completion mode")]
+    if not indexed(spec):
+        return [invalid(path, shown("successPolicy", policy), "requires indexed completion mode")]
     found: list[FieldError] = []
     if not items:
         found.append(required(at, "at least one rules must be specified when the successPolicy is specified"))
@@ -286,54 +283,3 @@ def count_indexes(text: str, completions: int) -> tuple[int, str]:
         total += numbers[-1] - numbers[0] + 1
         last = numbers[-1]
     return total, ""
-
-
-def job_update(obj: Object, old: Object) -> list[FieldError]:
-    """What of a Job may not change."""
-    new, before = obj["spec"], old["spec"]
-    found = _completions(new, before)
-    if new.get("selector") != before.get("selector"):
-        found.append(immutable("spec.selector", new.get("selector")))
-    if _template(new) != _with_directives(_template(before), _template(new), old):
-        shown = {**(_template(new).get("metadata") or {}), "Spec": internal_spec(_template(new).get("spec") or {})}
-        found.append(immutable("spec.template", shown))
-    return found + [immutable(f"spec.{n}", new.get(n)) for n in FIXED if new.get(n) != before.get(n)]
-
-
-def _completions(new: Object, before: Object) -> list[FieldError]:
-    """An Indexed Job may be made smaller or larger as a whole (KEP-3715)."""
-    wanted, path = new.get("completions"), "spec.completions"
-    if wanted == before.get("completions"):
-        return []
-    if not _indexed(new):
-        return [immutable(path, wanted)]
-    if wanted is None or wanted == new.get("parallelism"):
-        return []
-    return [invalid(path, wanted, "can only be modified in tandem with spec.parallelism")]
-
-
-def _with_directives(template: Object, wanted: Object, old: Object) -> Object:
-    """The old template, where the Job is suspended and has not started with what of the new one says where pods may
-    run (KEP-2926)."""
-    status = old.get("status") or {}
-    if not old["spec"].get("suspend") or status.get("startTime") is not None:
-        return template
-    pod, new = dict(template.get("spec") or {}), wanted.get("spec") or {}
-    metadata, meta = dict(template.get("metadata") or {}), wanted.get("metadata") or {}
-    affinity = dict(pod.get("affinity") or {})
-    _copy(affinity, new.get("affinity") or {}, ("nodeAffinity",))
-    if affinity or new.get("affinity") is not None:
-        pod["affinity"] = affinity
-    else:
-        pod.pop("affinity", None)
-    _copy(pod, new, ("nodeSelector", "tolerations", "schedulingGates"))
-    _copy(metadata, meta, ("annotations", "labels"))
-    return {**template, "spec": pod, "metadata": metadata}
-
-
-def _copy(into: Object, source: Object, names: tuple[str, ...]) -> None:
-    for name in names:
-        if source.get(name) is not None:
-            into[name] = source[name]
-        else:
-            into.pop(name, None)

@@ -8,10 +8,11 @@ from typing import Any
 from apiserver.field import FieldError
 from apiserver.kinds import features
 from apiserver.kinds.job_status import job_status, job_status_update
-from apiserver.kinds.job_validation import hostname_faults, job_spec, job_update, own_job
+from apiserver.kinds.job_update import job_update
+from apiserver.kinds.job_validation import COMPLETIONS, HIGH, hostname_faults, job_spec, own_job
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
 from apiserver.kinds.pod import default_pod_spec
-from apiserver.kinds.pod_validation import template_warnings
+from apiserver.kinds.pod_validation import name_warnings, template_warnings
 from apiserver.kinds.workload import STATUS_SUBRESOURCE
 from apiserver.kinds.workload_columns import CONTAINERS, IMAGES, SELECTOR, count
 from apiserver.table import AGE, human_duration, parse_time, since
@@ -38,14 +39,15 @@ def default_job_spec(spec: Object) -> None:
     spec.setdefault("completionMode", "NonIndexed")
     spec.setdefault("suspend", False)
     if not spec.get("podReplacementPolicy"):
-        spec["podReplacementPolicy"] = "Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed"
+        judged = spec.get("podFailurePolicy") is not None
+        spec["podReplacementPolicy"] = "Failed" if judged else "TerminatingOrFailed"
     _default_failure_policy(spec.get("podFailurePolicy"))
 
 
 def _default_failure_policy(policy: Object | None) -> None:
     for rule in (policy or {}).get("rules") or ():
         for pattern in rule.get("onPodConditions") or ():
-            pattern.setdefault("status", "True")
+            pattern["status"] = pattern.get("status") or "True"
 
 
 def default_job_template(spec: Object) -> Object:
@@ -53,6 +55,18 @@ def default_job_template(spec: Object) -> Object:
     template.setdefault("metadata", {})
     default_pod_spec(template.setdefault("spec", {}))
     return template
+
+
+def job_spec_warnings(spec: Object, path: str) -> list[str]:
+    """Of a Job, or of a CronJob's template of one (batch's WarningsForJobSpec)."""
+    found: list[str] = []
+    many = (spec.get("completions") or 0) > COMPLETIONS and (spec.get("parallelism") or 0) > HIGH
+    if spec.get("completionMode") == "Indexed" and many:
+        found.append(
+            f"{path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than "
+            "10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail"
+        )
+    return found + template_warnings(spec.get("template") or {}, f"{path}.template")
 
 
 class JobStrategy(Strategy):
@@ -87,7 +101,7 @@ class JobStrategy(Strategy):
     def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
         if old is not None and old["spec"] == obj["spec"]:
             return []
-        return template_warnings(obj["spec"].get("template") or {}, "spec.template")
+        return name_warnings(obj, old) + job_spec_warnings(obj["spec"], "spec")
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         return own_job(obj) + job_spec(obj["spec"], "spec", context, needs_selector=True) + hostname_faults(obj)

@@ -285,6 +285,9 @@ class Kind:
     warning: str = ""  # deprecation Warning header of every request
     schema: Type | None = None  # custom resources; built-ins find theirs in `apiserver.schema`
     custom: bool = False
+    complete: Callable[[Object], Object] | None = None  # what the present schema makes of an object as it is stored
+    complete_since: int = 0  # the revision from which on all are stored so
+    closed: str = ""  # why none can be created any more
     handler: str = ""  # its verbs are served by calls of this name ("review:create") rather than from storage
     api_version: str = field(init=False)
     stored_group: str = field(init=False)  # the group it is stored in, and that its faults are told under

@@ -57,6 +57,11 @@ class NodeStrategy(Strategy):
             found.append(forbidden("spec.externalID", "may not be updated"))
         return found
 
+    def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
+        if context.subresource or not (obj.get("spec") or {}).get("externalID"):
+            return []
+        return ["spec.externalID: this field is deprecated, and is unused by Kubernetes"]
+
     def field_values(self, obj: Object) -> Mapping[str, str]:
         return {"spec.unschedulable": "true" if (obj.get("spec") or {}).get("unschedulable") else "false"}
 

@@ -6,6 +6,7 @@ from apiserver import validation as rules
 from apiserver.field import FieldError, forbidden, invalid, not_supported
 from apiserver.kinds.kind import Column, Context, Kind, Object
 from apiserver.kinds.pods.checks import not_negative
+from apiserver.kinds.storage_warnings import claim_spec_warnings
 from apiserver.kinds.workload import (
     Workload,
     apps_kind,
@@ -30,6 +31,11 @@ FREE_FIELDS = (
 )
 
 
+NEGATIVE_HISTORY = (
+    "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"
+)
+
+
 class StatefulSetStrategy(Workload):
     """StatefulSet."""
 
@@ -43,6 +49,7 @@ class StatefulSetStrategy(Workload):
         "observedGeneration",
         "collisionCount",
     )
+    names_hosts = False  # its own name must be a label
     ready_text = "cannot be greater than status.readyReplicas"
     within = ("readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas")
 
@@ -65,6 +72,18 @@ class StatefulSetStrategy(Workload):
             claim.setdefault("kind", "PersistentVolumeClaim")
             claim.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
             claim.setdefault("status", {}).setdefault("phase", "Pending")
+
+    def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
+        """Those of updates have the path of a claim's spec in them, in capitals."""
+        if context.subresource:
+            return []
+        found, spec = super().warnings(obj, old, context), obj["spec"]
+        at = "" if old is None else ".Spec"
+        for index, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
+            found += claim_spec_warnings(claim.get("spec") or {}, f"spec.volumeClaimTemplates[{index}]{at}")
+        if spec.get("revisionHistoryLimit", 0) < 0:
+            found.append(NEGATIVE_HISTORY)
+        return found
 
     def prepare_for_create(self, obj: Object, context: Context) -> None:
         obj["status"] = {"replicas": 0, "availableReplicas": 0}

@@ -66,15 +66,28 @@ class StorageClassStrategy(Free):
         found = _driver(obj, "provisioner") + _parameters(obj.get("parameters") or {})
         found += optional_one_of("reclaimPolicy", obj["reclaimPolicy"] or None, RECLAIM)
         found += optional_one_of("volumeBindingMode", obj["volumeBindingMode"], BINDING)
-        for index, term in enumerate(obj.get("allowedTopologies") or ()):
-            found += _topology(term, f"allowedTopologies[{index}]")
-        return found
+        return found + _topologies(obj.get("allowedTopologies") or [])
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
         found = self.validate(obj, context) + _unchanged(obj, old, ("parameters", "provisioner", "reclaimPolicy"))
         if obj["volumeBindingMode"] != old.get("volumeBindingMode"):
             found.append(immutable("volumeBindingMode", obj["volumeBindingMode"]))
         return found
+
+
+def _topologies(terms: list[Object]) -> list[FieldError]:
+    """Each term is compared with those before it, and with an empty one for each that there is."""
+    found: list[FieldError] = []
+    known: list[dict[str, set[str]]] = [{} for _ in terms]
+    for index, term in enumerate(terms):
+        path = f"allowedTopologies[{index}]"
+        found += _topology(term, path)
+        wanted = {
+            item.get("key", ""): set(item.get("values") or ()) for item in term.get("matchLabelExpressions") or ()
+        }
+        found += [duplicate(f"{path}.matchLabelExpressions", "") for other in known if other == wanted]
+        known.append(wanted)
+    return found
 
 
 def _topology(term: Object, path: str) -> list[FieldError]:

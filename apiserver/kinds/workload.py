@@ -8,7 +8,7 @@ from apiserver.field import FieldError, forbidden, immutable, invalid, not_suppo
 from apiserver.kinds import features
 from apiserver.kinds.kind import STATUS, Column, Context, Kind, Object, Strategy, Subresource
 from apiserver.kinds.pod import default_pod_spec, validate_pod_template
-from apiserver.kinds.pod_validation import template_warnings
+from apiserver.kinds.pod_validation import name_warnings, template_warnings
 from apiserver.kinds.pods.checks import not_negative
 from apiserver.kinds.scale import scale_subresource
 from apiserver.validation import label_selector, percent
@@ -37,6 +37,13 @@ def scaled(value: Any) -> int:
     if isinstance(value, str):
         return int(value[:-1]) if value[:-1].isdigit() else 0
     return value if isinstance(value, int) else 0
+
+
+def rolling_shown(rolling: Object | None) -> Object | None:
+    """A rolling update as the internal Go type is shown in errors: what is absent is zero."""
+    if rolling is None:
+        return None
+    return {"MaxUnavailable": rolling.get("maxUnavailable", 0), "MaxSurge": rolling.get("maxSurge", 0)}
 
 
 def template_labels(spec: Object) -> Any:
@@ -106,13 +113,17 @@ class Workload(Strategy):
     ready_text = "cannot be greater than readyReplicas"
     """Said of more available pods than ready ones; "" where they are not compared."""
 
+    names_hosts = True
+    """Whether the names of pods are made from its name so that a warning is due where that is no host name."""
+
     def default_spec(self, spec: Object) -> None:
         """Fill in the kind's own spec fields."""
 
     def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
         if old is not None and old["spec"] == obj["spec"]:
             return []
-        return template_warnings(obj["spec"].get("template") or {}, "spec.template")
+        found = name_warnings(obj, old) if self.names_hosts else []
+        return found + template_warnings(obj["spec"].get("template") or {}, "spec.template")
 
     def validate_status_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
         status, before = obj.get("status") or {}, old.get("status") or {}

@@ -92,14 +92,31 @@ class Node:
         if self.merge == "set":
             return [(_set_element(value), value) for value in values]
         if len(self.keys) == 1:
-            return [(f"{self.prefix}{_text(self.key_value(item, self.keys[0]))}}}", item) for item in values]
+            return [(f"{self.prefix}{_text(self._only_key(item))}}}", item) for item in values]
         return [(self._keyed_element(item), item) for item in values]
 
-    def _keyed_element(self, item: Any) -> str:
-        return "k:" + json_text({key: self.key_value(item, key) for key in self.keys})
+    def _only_key(self, item: Any) -> Any:
+        value = self._key_value(item, self.keys[0])
+        if value is _ABSENT:
+            raise self._without_keys()
+        return value
 
-    def key_value(self, item: Any, key: str) -> Any:
-        """The value of a list map key in an item, or its default. Raises Untypable."""
+    def _keyed_element(self, item: Any) -> str:
+        """Of the keys that the item has; one is enough."""
+        found = {key: value for key in self.keys if (value := self._key_value(item, key)) is not _ABSENT}
+        if not found:
+            raise self._without_keys()
+        return "k:" + json_text(found)
+
+    def _without_keys(self) -> Untypable:
+        names = " ".join(_quoted(key) for key in self.keys)
+        return Untypable(
+            f"associative list with keys has an element that omits all key fields [{names}] (and doesn't have default "
+            "values for any key fields)"
+        )
+
+    def _key_value(self, item: Any, key: str) -> Any:
+        """The value of a list map key in an item, its default, or _ABSENT. Raises Untypable."""
         if not isinstance(item, dict):
             what = "a null element" if item is None else "non-map elements"
             raise Untypable(f"associative list with keys may not have {what}")
@@ -111,11 +128,9 @@ class Node:
         declared = kind.element.fields.get(key) if kind is not None and kind.element is not None else None
         if declared is not None and declared.default is not None:
             return declared.default
-        if declared is not None and declared.required and declared.type.shape in ZEROS:
+        if declared is not None and declared.required and not declared.pointer and declared.type.shape in ZEROS:
             return ZEROS[declared.type.shape]
-        raise Untypable(
-            f'associative list with keys has an element that omits key field "{key}" (and doesn\'t have default value)'
-        )
+        return _ABSENT
 
     def elements(self, keys: list[str]) -> list[tuple[str, str]]:
         """(path element, key) for texts that are keys of a list with one, in the order of the field set."""
@@ -128,6 +143,7 @@ class Node:
         return iter(pairs if len(pairs) < 2 else sorted(pairs, key=lambda pair: rank(pair[0])))
 
 
+_ABSENT = object()
 _DEDUCED = Node(None, "deduced")
 
 

@@ -43,6 +43,8 @@ UNCHECKED = invalid(
 )
 SOUND = 10_000
 """Objects of one kind that are remembered to keep all rules."""
+EXACT = 2**53
+"""Up to here a float64 holds every integer."""
 
 
 class CustomSchema:
@@ -84,11 +86,17 @@ class CustomSchema:
 
     def defaulted(self, value: Json) -> Json:
         """The object pruned, without nulls that may not be, and with defaults. The argument is not changed."""
+        found = self.pruned(value)
+        default(found, self.schema)
+        return found
+
+    def pruned(self, value: Json) -> Json:
+        """The object without what the schema does not know and without nulls that may not be. The argument is not
+        changed."""
         found: Json = prune(value, self.schema, root=True)
         drop_nulls(found, self.schema)
         if self._has_embedded:
             embedded.coerce(found, self.schema, self.object_meta)
-        default(found, self.schema)
         return found
 
     def validate(self, obj: Json, old: Json | None = None) -> list[FieldError]:
@@ -202,7 +210,7 @@ _OBJECT_FIELDS = frozenset({"apiVersion", "kind", "metadata"})
 
 
 def prune(value: Any, schema: Mapping[str, Any], root: bool = False) -> Any:
-    """A copy of `value` without the fields that the schema does not name."""
+    """A copy of `value` without the fields that the schema does not name, and with whole numbers as integers."""
     if isinstance(value, dict):
         known = schema.get("properties") or {}
         rest = schema.get("additionalProperties")
@@ -215,13 +223,23 @@ def prune(value: Any, schema: Mapping[str, Any], root: bool = False) -> Any:
             elif isinstance(rest, Mapping):
                 found[key] = prune(item, rest)
             elif keep or key in whole:
-                found[key] = copy.deepcopy(item)
+                found[key] = _copy(item)
         return found
     if isinstance(value, list):
         items = schema.get("items")
         if isinstance(items, Mapping):
             return [prune(item, items) for item in value]
-        return copy.deepcopy(value)
+    return _copy(value)
+
+
+def _copy(value: Any) -> Any:
+    """A deep copy; a number that is whole is an integer, as Go writes it."""
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copy(item) for item in value]
+    if type(value) is float and value.is_integer() and abs(value) < EXACT:
+        return int(value)
     return value
 
 

@@ -7,7 +7,17 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from apiserver.field import FieldError, invalid, not_supported, required, too_long, too_many, type_invalid
+from apiserver.field import (
+    FieldError,
+    invalid,
+    not_supported,
+    required,
+    show_float,
+    too_long,
+    too_many,
+    type_invalid,
+)
+from apiserver.schema import go_patterns
 from apiserver.schema.custom_formats import FORMATS
 
 Check = Callable[[Any], bool]
@@ -16,28 +26,25 @@ _COPIED = frozenset(
     [
         "minimum",
         "maximum",
-        "exclusiveMinimum",
-        "exclusiveMaximum",
         "minLength",
         "maxLength",
-        "pattern",
         "minItems",
         "maxItems",
         "uniqueItems",
-        "multipleOf",
         "enum",
         "required",
         "minProperties",
         "maxProperties",
     ]
 )
+_TYPES = frozenset(["array", "boolean", "integer", "null", "number", "object", "string"])
 NO_PATH = "<nil>"
 """What Go prints for a fault that belongs to no field."""
 
 
 def json_schema(schema: Mapping[str, Any]) -> Json:
     """A structural schema as JSON Schema draft 4: `nullable` and int-or-string become types."""
-    found: Json = {key: value for key, value in schema.items() if key in _COPIED}
+    found: Json = {key: value for key, value in schema.items() if key in _COPIED} | _conditional(schema)
     kinds = (
         ["integer", "string"]
         if schema.get("x-kubernetes-int-or-string")
@@ -60,6 +67,17 @@ def json_schema(schema: Mapping[str, Any]) -> Json:
     return found
 
 
+def _conditional(schema: Mapping[str, Any]) -> Json:
+    """What JSON Schema has no word for, or not by itself."""
+    found: Json = dict(go_patterns.keyword(schema["pattern"])) if schema.get("pattern") else {}
+    for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if bound in schema and schema.get(exclusive):
+            found[exclusive] = True
+    if schema.get("multipleOf", 0) > 0:
+        found["multipleOf"] = schema["multipleOf"]
+    return found
+
+
 class Validator:
     """The validator of one structural schema; compiled when first used."""
 
@@ -74,10 +92,16 @@ class Validator:
     def _check(self) -> Check:
         import jsonschema_rs
 
-        patterns = jsonschema_rs.RegexOptions()  # linear time, as Go's
-        valid: Check = jsonschema_rs.Draft4Validator(
-            self._translated, formats=dict(FORMATS), validate_formats=True, pattern_options=patterns
-        ).is_valid
+        try:
+            valid: Check = jsonschema_rs.Draft4Validator(
+                self._translated,
+                formats=dict(FORMATS),
+                validate_formats=True,
+                pattern_options=jsonschema_rs.RegexOptions(),  # linear time, as Go's
+                keywords={go_patterns.KEYWORD: go_patterns.GoPattern},
+            ).is_valid
+        except jsonschema_rs.ValidationError:  # no schema by draft 4, though one to Kubernetes: `required: [a, a]`
+            return lambda value: False
         return valid
 
     @cached_property
@@ -101,7 +125,8 @@ def _explainer(schema: Json) -> Any:
     checker = jsonschema.FormatChecker(formats=())
     for name, check in FORMATS.items():
         checker.checks(name)(_for_strings(check))
-    kind = extend(jsonschema.Draft4Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+    own = {"pattern": _pattern, go_patterns.KEYWORD: _pattern, "type": _type}
+    kind = extend(jsonschema.Draft4Validator, own)  # type: ignore[no-untyped-call]
     return kind(schema, format_checker=checker)
 
 
@@ -112,13 +137,17 @@ def _for_strings(check: Callable[[str], bool]) -> Callable[[object], bool]:
 def _pattern(validator: Any, pattern: str, instance: Any, schema: Json) -> Iterator[Any]:
     """`pattern` in linear time: Python's own engine can be made to run for ever."""
     import jsonschema
-    import jsonschema_rs
 
-    if not isinstance(instance, str):
-        return
-    single = jsonschema_rs.Draft4Validator({"pattern": pattern}, pattern_options=jsonschema_rs.RegexOptions())
-    if not single.is_valid(instance):
+    if isinstance(instance, str) and not go_patterns.matcher(pattern)(instance):
         yield jsonschema.ValidationError("does not match")
+
+
+def _type(validator: Any, kinds: Sequence[str], instance: Any, schema: Json) -> Iterator[Any]:
+    """`type`, where a type that there is not is nobody's."""
+    import jsonschema
+
+    if not any(kind in _TYPES and validator.is_type(instance, kind) for kind in kinds):
+        yield jsonschema.ValidationError("is of another type")
 
 
 def _unchanged(error: Any, value: Any, old: Any, schema: Mapping[str, Any]) -> bool:
@@ -187,12 +216,7 @@ def _number(value: Any, instance: Any) -> str:
     """A limit as Go prints it: integers plainly beside integers, else `%v` of a float64."""
     if isinstance(value, int) and isinstance(instance, int):
         return str(value)
-    exponent = f"{float(value):e}".partition("e")[2]
-    if -4 <= int(exponent) < 6:
-        return repr(float(value)).removesuffix(".0")
-    digits = repr(float(value)).partition("e")[0].replace(".", "").lstrip("-").strip("0")
-    fraction = f".{digits[1:]}" if digits[1:] else ""
-    return f"{'-' if value < 0 else ''}{digits[:1]}{fraction}e{exponent}"
+    return show_float(float(value))
 
 
 _LIMITS: dict[str, tuple[str, str]] = {
@@ -236,6 +260,7 @@ def _detail(rule: str, limit: Any, value: Any) -> str:
     return {
         "minLength": f"should be at least {limit} chars long",
         "pattern": f"should match '{limit}'",
+        go_patterns.KEYWORD: f"should match '{limit}'",
         "minItems": f"should have at least {limit} items",
         "minProperties": f"should have at least {limit} properties",
         "uniqueItems": "shouldn't contain duplicates",
@@ -245,7 +270,7 @@ def _detail(rule: str, limit: Any, value: Any) -> str:
 
 def _missing(error: Any) -> list[str]:
     """jsonschema reports each missing member by itself; its name is only in the message."""
-    stated = [name for name in error.validator_value if name not in error.instance]
+    stated = [name for name in dict.fromkeys(error.validator_value) if name not in error.instance]
     named = [name for name in stated if error.message.startswith(f"{name!r} ")]
     return named or stated[:1]
 

@@ -116,7 +116,7 @@ def _graver(obj: Any, kind: Type) -> Mismatch | DecodeError | None:
 
 
 def _own_unmarshal(value: Any, kind: Type, owner: str) -> None:
-    if kind.shape in _OWN_UNMARSHAL:
+    if kind.shape in _OWN_UNMARSHAL or kind.union:
         compiled(kind)(value)
     elif kind.shape == "struct" and type(value) is dict:
         for key, item in value.items():
@@ -154,6 +154,8 @@ def _compile(kind: Type) -> Decoder:
             return _list(kind)
         case "map":
             return _map(kind)
+    if kind.union:
+        return _union(kind)
     return SCALARS[kind.shape](kind)
 
 
@@ -237,8 +239,7 @@ def _list(kind: Type) -> Decoder:
     assert kind.element is not None
     element, go = kind.element, kind.go
     inner = compiled(element)
-    zero = ZEROS.get(element.shape)
-    null: Callable[[], Any] = (lambda: compiled(element)({})) if element.shape == "struct" else (lambda: zero)
+    null = _null(element)
 
     def decoder(value: Any) -> Any:
         if type(value) is not list:
@@ -252,11 +253,37 @@ def _map(kind: Type) -> Decoder:
     assert kind.element is not None
     element, go = kind.element, kind.go
     inner = compiled(element)
-    null = ZEROS.get(element.shape)
+    null = _null(element)
 
     def decoder(value: Any) -> Any:
         if type(value) is not dict:
             raise Mismatch(shape_of(value), go)
-        return {key: inner(item) if item is not None else null for key, item in value.items()}
+        return {key: inner(item) if item is not None else null() for key, item in value.items()}
+
+    return decoder
+
+
+def _null(element: Type) -> Callable[[], Any]:
+    """What Go has where an element of a list or a map is null."""
+    zero = ZEROS.get(element.shape)
+    return (lambda: compiled(element)({})) if element.shape == "struct" else (lambda: zero)
+
+
+def _union(kind: Type) -> Decoder:
+    """A JSONSchemaPropsOr...: an UnmarshalJSON of its own that begins anew inside, where nothing is strict."""
+    schema, *lists = kind.union
+
+    def decoder(value: Any) -> Any:
+        if type(value) is not dict and not (lists and type(value) is list):
+            if lists:
+                return None
+            if type(value) is not bool:
+                raise DecodeError("boolean or JSON schema expected")
+            return value
+        try:
+            return compiled(schema if type(value) is dict else lists[0])(value)
+        except Mismatch as error:
+            error.owner = ""  # the struct around it is named
+            raise
 
     return decoder

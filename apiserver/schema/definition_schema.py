@@ -134,7 +134,7 @@ def _lists(schema: Json, path: str) -> Iterator[FieldError]:
     elif list_type == "set" and isinstance(items, Mapping):
         yield from _members_of_set(items, f"{path}.items")
     if list_type not in (None, "atomic", "map", "set"):
-        yield not_supported(f"{path}.{custom.LIST_TYPE}", list_type, ["atomic", "map", "set"])
+        yield not_supported(f"{path}.{custom.LIST_TYPE}", list_type, ["atomic", "set", "map"])
     if keys and list_type != "map":
         text, where = f"must be map if {custom.LIST_KEYS} is non-empty", f"{path}.{custom.LIST_TYPE}"
         yield invalid(where, list_type, text) if list_type else required(where, text)

@@ -16,6 +16,7 @@ from apiserver.schema.go_pointers import POINTERS
 from apiserver.schema.types import Field, Shape, Type
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+DEFINITIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
 RECURSIVE = frozenset({"JSONSchemaProps", "CustomResourceDefinition", "CompositePodGroupTemplate", "Workload"})
 """Structs that hold themselves and the kinds that hold them: their depth must be bounded."""
 SPECIAL: dict[str, tuple[Shape, str]] = {
@@ -25,10 +26,10 @@ SPECIAL: dict[str, tuple[Shape, str]] = {
     META + "MicroTime": ("microtime", "string"),
     META + "FieldsV1": ("any", "v1.FieldsV1"),
     "io.k8s.apimachinery.pkg.runtime.RawExtension": ("any", "runtime.RawExtension"),
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON": ("any", "v1.JSON"),
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray": ("any", "v1.JSON"),
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool": ("any", "v1.JSON"),
-    "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray": ("any", "v1.JSON"),
+    DEFINITIONS + "JSON": ("any", "v1.JSON"),
+    DEFINITIONS + "JSONSchemaPropsOrArray": ("any", "v1.JSON"),
+    DEFINITIONS + "JSONSchemaPropsOrBool": ("any", "v1.JSON"),
+    DEFINITIONS + "JSONSchemaPropsOrStringArray": ("any", "v1.JSON"),
 }
 _SCALARS: dict[str, Shape] = {
     "string": "string",
@@ -113,6 +114,8 @@ class Schemas:
         if name in SPECIAL:
             shape, go = SPECIAL[name]
             found = self._types[name] = Type(shape, name, go)
+            if name.startswith(DEFINITIONS + "JSONSchemaPropsOr"):
+                found.union = self._union(name)
             return found
         raw = self.raw[name]
         owner = name.rpartition(".")[2]
@@ -131,6 +134,14 @@ class Schemas:
         for json_name, schema in properties.items():
             found.fields[json_name] = self._field(found, json_name, schema, numbers.get(json_name), required, is_kind)
         return found
+
+    def _union(self, name: str) -> tuple[Type, ...]:
+        """What a JSONSchemaPropsOr... reads from an object and, where it takes one, from an array."""
+        schema = self.definition(DEFINITIONS + "JSONSchemaProps")
+        if name.endswith("OrBool"):
+            return (schema,)
+        item = Type("string", go="string") if name.endswith("OrStringArray") else schema
+        return schema, Type("list", go=f"[]{item.go}", element=item)
 
     def _field(
         self,

@@ -6,13 +6,12 @@ Paths are below the schema (`properties[spec].type`); the caller puts `spec.vali
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from apiserver.cel.schema import RULES
 from apiserver.field import FieldError, forbidden, invalid, required
-from apiserver.schema import custom, definition_schema, go_schema
+from apiserver.schema import custom, definition_schema, go_patterns, go_schema
 
 Json = Mapping[str, Any]
 WITH_STATUS = (
@@ -143,35 +142,9 @@ def _extensions(schema: Json, path: str) -> Iterator[FieldError]:
             yield invalid(f"{path}.{name}", True, f"must be false if {custom.INT_OR_STRING} is true")
 
 
-_REGULAR_EXPRESSION_FAULTS = (
-    ("missing ), unterminated subpattern", "missing closing ): `{}`"),
-    ("unterminated character set", "missing closing ]: `{}`"),
-    ("unbalanced parenthesis", "unexpected ): `{}`"),
-    ("nothing to repeat", "missing argument to repetition operator: `{}`"),
-    ("multiple repeat", "invalid nested repetition operator: `{}`"),
-)
-"""Python's complaint about a pattern -> Go's."""
-
-
-def pattern_fault(pattern: str) -> str:
-    """Why Go's regexp refuses a pattern; "" where it does not."""
-    try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        text = str(error)
-        rest = pattern[getattr(error, "pos", 0) or 0 :]
-        for known, go in _REGULAR_EXPRESSION_FAULTS:
-            if text.startswith(known):
-                shown = rest[:1] if "repetition" in go else rest if "]" in go else pattern
-                return "error parsing regexp: " + go.format(shown)
-        return f"error parsing regexp: invalid syntax: `{pattern}`"
-    look = re.search(r"(?<!\\)\(\?(<?[=!])", pattern)
-    return f"error parsing regexp: invalid or unsupported Perl syntax: `(?{look[1]}`" if look else ""
-
-
 def _pattern(schema: Json, path: str) -> Iterator[FieldError]:
     pattern = schema.get("pattern")
-    why = pattern_fault(pattern) if isinstance(pattern, str) and pattern else ""
+    why = go_patterns.fault(pattern) if isinstance(pattern, str) and pattern else ""
     if why:
         yield invalid(f"{path}.pattern", pattern, f"must be a valid regular expression, but isn't: {why}")
 

@@ -51,6 +51,7 @@ class Type:
     key_defaults: dict[str, Any] = field(default_factory=dict)  # of list map items: {"protocol": "TCP"}
     decoder: Any = None  # compiled by `apiserver.schema.decode`
     published: Any = None  # of custom kinds: the openAPIV3Schema it was made from
+    union: tuple[Type, ...] = ()  # of JSONSchemaPropsOr...: what it reads from an object and from an array
 
 
 @dataclass(slots=True, eq=False)

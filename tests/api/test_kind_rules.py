@@ -113,6 +113,27 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         ['spec.timeZone: Invalid value: "Mars/Base": unknown time zone Mars/Base'],
     ),
     (
+        f"{APPS}/deployments",
+        workload(strategy={"type": "Soon", "rollingUpdate": {"maxSurge": 1}}),
+        [
+            'spec.strategy: Unsupported value: {"Type":"Soon","RollingUpdate":{"MaxUnavailable":0,"MaxSurge":1}}: '
+            'supported values: "Recreate", "RollingUpdate"'
+        ],
+    ),
+    (
+        SCALING,
+        scaler(maxReplicas=0),
+        [
+            "spec.maxReplicas: Required value: must be set and greater than 0",
+            "spec.maxReplicas: Invalid value: 0: must be greater than or equal to `minReplicas`",
+        ],
+    ),
+    (
+        SCALING,
+        scaler(scaleTargetRef={**TARGET, "apiVersion": "a/b/c"}),
+        ['spec.scaleTargetRef.apiVersion: Invalid value: "a/b/c": unexpected GroupVersion string: a/b/c'],
+    ),
+    (
         SCALING,
         scaler(behavior={"scaleDown": {"stabilizationWindowSeconds": 3601}}),
         ["spec.behavior.scaleDown.stabilizationWindowSeconds: Invalid value: 3601: must be less than or equal to 3600"],
@@ -126,6 +147,11 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
         "/apis/scheduling.k8s.io/v1/priorityclasses",
         {"value": 2_000_000_000},
         ["value: Forbidden: maximum allowed value of a user defined priority is 1000000000"],
+    ),
+    (
+        f"{STORAGE}/storageclasses",
+        {"provisioner": "p", "allowedTopologies": [{}]},
+        ['allowedTopologies[0].matchLabelExpressions: Duplicate value: ""'],
     ),
     (
         f"{STORAGE}/storageclasses",
@@ -252,7 +278,7 @@ def test_a_suspended_job_may_be_sent_elsewhere(plane: Plane, namespace: str) -> 
         "PATCH", f"{path}/j", {"spec": {"suspend": False, "template": {"spec": {"hostNetwork": True}}}}, **MERGE
     )
     assert status == 422
-    assert [cause["field"] for cause in answer["details"]["causes"]] == ["spec.template"]
+    assert [cause["field"] for cause in answer["details"]["causes"]] == ["spec.template.spec"]
 
 
 def test_v1_autoscalers_keep_what_v2_knows(plane: Plane, namespace: str) -> None:
@@ -271,6 +297,16 @@ def test_v1_autoscalers_keep_what_v2_knows(plane: Plane, namespace: str) -> None
     seen["spec"]["maxReplicas"] = 9
     assert plane.request("PUT", f"{old}/h", seen)[0] == 200
     assert plane.request("GET", f"{new}/h")[1]["spec"] == {**before["spec"], "maxReplicas": 9}
+
+
+@pytest.mark.parametrize("text", ["", "-5%", "3", "[3]", '{"ScaleUp":3}', '{"ScaleUp":{"Policies":[{"Value":"x"}]}}'])
+def test_annotations_of_v1_autoscalers_that_say_nothing_are_dropped(plane: Plane, namespace: str, text: str) -> None:
+    new, old = (f"/apis/autoscaling/{v}/namespaces/{namespace}/horizontalpodautoscalers" for v in ("v2", "v1"))
+    names = ("metrics", "behavior", "conditions", "current-metrics")
+    annotations = {f"autoscaling.alpha.kubernetes.io/{name}": text for name in names}
+    status, made = plane.request("POST", old, {"metadata": {"name": "h", "annotations": annotations}, **scaler()})
+    assert (status, made["metadata"].get("annotations")) == (201, None)
+    assert "behavior" not in plane.request("GET", f"{new}/h")[1]["spec"]
 
 
 def test_flow_schemas_and_system_classes_are_there(plane: Plane) -> None:
@@ -339,6 +375,71 @@ def test_a_put_must_say_what_it_replaces(plane: Plane, path: str, body: dict[str
 def test_a_put_makes_what_is_missing(plane: Plane, namespace: str, path: str, body: dict[str, Any]) -> None:
     body = {"metadata": {"name": "new"}, **body}
     assert plane.request("PUT", f"{path.format(namespace)}/new", body)[0] == 201
+
+
+def test_what_a_suspended_job_may_change(plane: Plane, namespace: str) -> None:
+    """Where its pods run and what they get, but not what they are; a fixed policy is shown as the Go type is."""
+    path = f"{BATCH.replace('default', namespace)}/jobs"
+    assert plane.request("POST", path, {"metadata": {"name": "j"}, **job(suspend=True)})[0] == 201
+    pod = RUN["spec"]
+    wanted = {
+        "nodeSelector": {"a": "b"},
+        "containers": [{**pod["containers"][0], "resources": {"limits": {"cpu": "1"}}}],
+    }
+    body = {"spec": {"template": {"spec": wanted}}}
+    status, made = plane.request("PATCH", f"{path}/j", body, **MERGE)
+    assert status == 200, made
+    assert made["spec"]["template"]["spec"]["containers"][0]["resources"] == {"limits": {"cpu": "1"}}
+    body = {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "other"}]}}}}
+    status, answer = plane.request("PATCH", f"{path}/j", body, **MERGE)
+    assert (status, [cause["field"] for cause in answer["details"]["causes"]]) == (422, ["spec.template.spec"])
+    policy = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "T"}]}]}
+    body = {"spec": {"podFailurePolicy": policy, "podReplacementPolicy": "Failed"}}
+    shown = '{"Rules":[{"Action":"Ignore","OnExitCodes":null,"OnPodConditions":[{"Type":"T","Status":"True"}]}]}'
+    answer = plane.request("PATCH", f"{path}/j", body, **MERGE)[1]
+    assert causes(answer) == [f"spec.podFailurePolicy: Invalid value: {shown}: field is immutable"]
+
+
+def test_a_job_with_a_negative_count_of_pods_is_refused(plane: Plane, namespace: str) -> None:
+    path = f"{BATCH.replace('default', namespace)}/jobs"
+    body = {"metadata": {"name": "mine"}, **job(managedBy="example.com/mine")}
+    assert plane.request("POST", path, body)[0] == 201
+    answer = plane.request("PATCH", f"{path}/mine/status", {"status": {"active": -1}}, **MERGE)[1]
+    assert causes(answer) == ["status.active: Invalid value: -1: must be greater than or equal to 0"]
+
+
+def test_warnings_of_workloads(plane: Plane, namespace: str) -> None:
+    claims = [{"metadata": {"name": "v"}, "spec": {"resources": {"requests": {"storage": "1500m"}}}}]
+    path = f"{APPS.replace('default', namespace)}/statefulsets"
+    body = {"metadata": {"name": "s"}, **workload(replicas=0, revisionHistoryLimit=-1, volumeClaimTemplates=claims)}
+    history = (
+        "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is recommended"
+    )
+    size = 'fractional byte value "1500m" is invalid, must be an integer'
+    where = "resources.requests[storage]"
+    assert plane.warnings("POST", path, body) == [f"spec.volumeClaimTemplates[0].{where}: {size}", history]
+    seen = plane.warnings("PATCH", f"{path}/s", {"spec": {"replicas": 1}}, **MERGE)
+    assert seen == [f"spec.volumeClaimTemplates[0].Spec.{where}: {size}", history]
+    node = {"metadata": {"name": "n"}, "spec": {"externalID": "x"}}
+    deprecated = "spec.externalID: this field is deprecated, and is unused by Kubernetes"
+    assert plane.warnings("POST", "/api/v1/nodes?dryRun=All", node) == [deprecated]
+    many = {"metadata": {"name": "j"}, **job(completionMode="Indexed", completions=100_001, parallelism=10_001)}
+    assert plane.warnings("POST", f"{BATCH}/jobs?dryRun=All", many) == [
+        "spec: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, "
+        "Kubernetes might not be able to track completedIndexes when a big number of indexes fail"
+    ]
+
+
+def test_a_scale_is_put_to_the_object_it_names(plane: Plane, namespace: str) -> None:
+    path = f"{APPS.replace('default', namespace)}/deployments"
+    assert plane.request("POST", path, {"metadata": {"name": "d"}, **workload(replicas=0)})[0] == 201
+    other = {"metadata": {"name": "d", "namespace": "other"}, "spec": {"replicas": 1}}
+    status, answer = plane.request("PUT", f"{path}/d/scale", other)
+    why = "the namespace of the provided object does not match the namespace sent on the request"
+    assert (status, answer["message"]) == (400, why)
+    status, answer = plane.request("PUT", f"{path}/d/scale", {"metadata": {"name": "d", "uid": "u"}, "spec": {}})
+    assert status == 409
+    assert "Precondition failed: UID in precondition: u, UID in object meta: " in answer["message"]
 
 
 def test_an_aggregation_selects_something(plane: Plane) -> None:

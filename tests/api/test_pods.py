@@ -297,3 +297,16 @@ def test_templates_have_paths_of_their_own_and_leave_host_ports_open() -> None:
     assert template_warnings({"spec": {"volumes": [{"name": "v", "gitRepo": {}}]}}, "template") == [
         "template.spec.volumes[0].gitRepo: deprecated in v1.11, and disabled by default in v1.33+"
     ]
+
+
+def test_files_with_variables_are_in_empty_directories() -> None:
+    def reading(volume: str) -> list[Object]:
+        reference = {"volumeName": volume, "path": "a", "key": "K"}
+        return container(env=[{"name": "A", "valueFrom": {"fileKeyRef": reference}}])
+
+    volumes = [{"name": "v", "emptyDir": {}}, {"name": "m", "configMap": {"name": "x"}}]
+    at = "spec.containers[0].env[0].valueFrom.fileKeyRef.volumeName"
+    assert faults(volumes=volumes, containers=reading("v")) == []
+    assert faults(volumes=volumes, containers=reading("w")) == [f'{at}: Not found: "w"']
+    wrong = f'{at}: Invalid value: "m": referenced volume must be of type emptyDir'
+    assert faults(volumes=volumes, containers=reading("m")) == [wrong]

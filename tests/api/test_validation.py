@@ -27,7 +27,7 @@ NO_CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
         ("1web", []),
         ("Web", [LABEL]),
         ("web-", [LABEL]),
-        ("a.b", [LABEL]),
+        ("a.b", ["must not contain dots"]),
         ("", [LABEL]),
         ("web\n", [LABEL]),
         ("a" * 63, []),

@@ -12,6 +12,7 @@ from miniplane.client.resources import JOBS, PODS
 from tests.controllers.world import World
 
 SELECTOR = {"matchLabels": {"job": "j"}}
+NO_PODS: dict[str, Any] = {"ready": 0, "terminating": 0, "uncountedTerminatedPods": {}}
 
 
 def make_job(**spec: Any) -> dict[str, Any]:
@@ -125,6 +126,11 @@ async def test_pods_taken_back_are_no_failures() -> None:
     run.world.put(JOBS, {**run.world.objects[JOBS]["ns/j"], "spec": make_job(parallelism=1, completions=5)["spec"]})
     status = await run.settle()
     assert (status["active"], status.get("failed", 0)) == (1, 0)
+
+
+async def test_a_job_that_makes_no_pods_counts_none() -> None:
+    status = await Run(make_job(parallelism=0)).settle()
+    assert {key: status[key] for key in status if key != "startTime"} == NO_PODS
 
 
 async def test_suspension_takes_pods_back_and_resumption_starts_anew() -> None:

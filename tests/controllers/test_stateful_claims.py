@@ -63,6 +63,14 @@ def test_a_revision_is_hashed_as_go_writes_it() -> None:
     )
 
 
+def test_templates_of_claims_need_no_name() -> None:
+    template = {"metadata": {}, "spec": {"containers": []}}
+    owner = {"metadata": {"name": "db"}, "spec": {"volumeClaimTemplates": [{"metadata": {}, "spec": {}}]}}
+    revision = {"metadata": {"name": "db-1"}, "data": {"spec": {"template": template}}}
+    pod = statefulset.new_pod({**owner, "metadata": {"name": "db", "uid": "1", "namespace": "ns"}}, 0, revision)
+    assert pod["spec"]["volumes"] == [{"name": "", "persistentVolumeClaim": {"claimName": "-db-0"}}]
+
+
 def test_claims_go_with_what_the_policy_names(full_plane: Plane, namespace: str) -> None:
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     spec = {

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from apiserver.kinds.kind import Kind
+from apiserver.schema import go_patterns
 from apiserver.schema.custom import CustomSchema
 from apiserver.schema.decode import decode
 from apiserver.schema.openapi import OpenAPI
@@ -47,6 +49,16 @@ def test_unknown_fields_are_pruned_and_named() -> None:
 def test_zero_values_stay() -> None:
     schema = custom(a={"type": "string"}, b={"type": "integer"}, c={"type": "array", "items": {"type": "string"}})
     assert decode(widget(a="", b=0, c=[]), schema.type)["spec"] == {"a": "", "b": 0, "c": []}
+
+
+def test_whole_numbers_are_integers() -> None:
+    schema = custom(
+        a={"type": "integer"}, b={"type": "number"}, c={"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    )
+    sent = {"a": 3.0, "b": 1e3, "c": {"d": [1.5, 2.0, 1e300]}}
+    assert wrong(schema, sent) == []
+    text = orjson.dumps(decode(widget(**sent), schema.type)["spec"])
+    assert text == b'{"a":3,"b":1000,"c":{"d":[1.5,2,1e+300]}}'
 
 
 def test_preserved_fields_stay() -> None:
@@ -95,8 +107,8 @@ RULES = [
     ),
     (
         {"type": "number", "maximum": 1000000},
-        2.5e6,
-        "Invalid value: 2500000.0: spec.a in body should be less than or equal to 1e+06",
+        1000000.5,
+        "Invalid value: 1.0000005e+06: spec.a in body should be less than or equal to 1e+06",
     ),
     ({"type": "integer", "multipleOf": 5}, 7, "Invalid value: 7: spec.a in body should be a multiple of 5"),
     ({"type": "integer"}, "x", 'Invalid value: "string": spec.a in body must be of type integer: "string"'),
@@ -111,6 +123,11 @@ RULES = [
     ({"type": "string", "maxLength": 2}, "abc", "Too long: may not be more than 2 bytes"),
     ({"type": "string", "minLength": 2}, "a", 'Invalid value: "a": spec.a in body should be at least 2 chars long'),
     ({"type": "string", "pattern": "^a+$"}, "b", "Invalid value: \"b\": spec.a in body should match '^a+$'"),
+    (
+        {"type": "string", "pattern": r"^(?i)[[:alpha:]]\pL$"},
+        "a1",
+        r"""Invalid value: "a1": spec.a in body should match '^(?i)[[:alpha:]]\pL$'""",
+    ),
     ({"type": "string", "format": "ipv4"}, "x", 'Invalid value: "x": spec.a in body must be of type ipv4: "x"'),
     (
         {"type": "array", "maxItems": 1, "items": {"type": "string"}},
@@ -143,6 +160,10 @@ def test_rules(schema: Json, value: Any, text: str) -> None:
         ({"x-kubernetes-int-or-string": True}, "25%"),
         ({"type": "string", "format": "unheard-of"}, "x"),
         ({"type": "number"}, 1),
+        ({"type": "string", "pattern": r"^(?i)[[:alpha:]]\pL$"}, "Ab"),
+        ({"type": "integer", "exclusiveMaximum": True}, 1),
+        ({"type": "integer", "multipleOf": 0}, 1),
+        ({"type": "string", "minLength": -1}, ""),
     ],
 )
 def test_what_is_allowed(schema: Json, value: Any) -> None:
@@ -156,6 +177,43 @@ def test_required() -> None:
         "spec.a[1].x: Required value",
         "spec.a[1].y: Required value",
     ]
+
+
+def test_what_is_required_twice_is_missed_twice() -> None:
+    assert wrong(custom(a={"type": "object", "required": ["x", "x"]}), {"a": {}}) == ["spec.a.x: Required value"] * 2
+
+
+def test_a_default_of_a_type_that_there_is_not() -> None:
+    found = [str(fault) for fault in faults(root({"type": "int", "default": 1}), PATH)]
+    text = 'Invalid value: "integer":  in body must be of type int: "integer"'
+    assert len(found) == 2
+    assert f"{PATH}.properties[spec].default: {text}" in found
+
+
+@pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        (r"^(?i)abc$", ""),
+        (r"\pL\z", ""),
+        (r"\Qa.b\E[[:alpha:]\d-z]{,3}", ""),
+        ("(?<n>a)", ""),
+        ("a**", "invalid nested repetition operator: `**`"),
+        (r"(a)\1", r"invalid escape sequence: `\1`"),
+        ("(?=a)", "invalid or unsupported Perl syntax: `(?=`"),
+        ("(?<=a)b", "invalid named capture: `(?<=a)b`"),
+        ("[z-a]", "invalid character class range: `z-a`"),
+        (r"\p{Foo}", r"invalid character class range: `\p{Foo}`"),
+        ("a{2,1}", "invalid repeat count: `{2,1}`"),
+        ("\\", "trailing backslash at end of expression: ``"),
+    ],
+)
+def test_patterns_are_gos(pattern: str, why: str) -> None:
+    assert go_patterns.fault(pattern) == (why and f"error parsing regexp: {why}")
+
+
+def test_text_that_only_go_quotes() -> None:
+    matches = go_patterns.matcher(r"^\Qa.b\E{,3}$")
+    assert [matches(text) for text in ("a.b{,3}", "axb{,3}", "a.b")] == [True, False, False]
 
 
 def test_a_pattern_cannot_hang_the_server() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from apiserver.gojson import lenient_loads
 from apiserver.schema.decode import decode
 from apiserver.schema.references import references
 from apiserver.schema.registry import RECURSIVE, Schemas
@@ -32,6 +33,15 @@ def pod(**spec: Any) -> dict[str, Any]:
 
 def container(**fields: Any) -> dict[str, Any]:
     return pod(containers=[{"name": "c", **fields}])
+
+
+DEFINITION = "apiextensions.k8s.io/CustomResourceDefinition"
+IN_SCHEMA = "Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema"
+PROPS = "type v1.JSONSchemaProps"
+
+
+def schema(**fields: Any) -> dict[str, Any]:
+    return {"spec": {"versions": [{"schema": {"openAPIV3Schema": fields}}]}}
 
 
 WRONG = [
@@ -62,6 +72,15 @@ WRONG = [
     ("ConfigMap", {"data": ["x"]}, "array into Go struct field ConfigMap.data of type map[string]string"),
     ("ConfigMap", {"data": {"x": {}}}, "object into Go struct field ConfigMap.data of type string"),
     ("Secret", {"data": {"x": 1}}, "number into Go struct field Secret.data of type []uint8"),
+    (DEFINITION, schema(items={"type": 3}), f"number into {IN_SCHEMA}.items.type of type string"),
+    (DEFINITION, schema(items=[{"items": {"type": 3}}]), f"number into {IN_SCHEMA}.items.items.type of type string"),
+    (DEFINITION, schema(items={"properties": {"a": 1}}), f"number into {IN_SCHEMA}.items.properties of {PROPS}"),
+    (
+        DEFINITION,
+        schema(additionalProperties={"not": []}),
+        f"array into {IN_SCHEMA}.additionalProperties.not of {PROPS}",
+    ),
+    (DEFINITION, schema(dependencies={"a": [1]}), f"number into {IN_SCHEMA}.dependencies of type string"),
 ]
 
 
@@ -98,6 +117,7 @@ OWN = [
         {"spec": {"renewTime": "2020-01-01T00:00:00Z"}},
         'parsing time "2020-01-01T00:00:00Z" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "Z" as ".000000"',
     ),
+    (DEFINITION, schema(additionalProperties="yes"), "boolean or JSON schema expected"),
 ]
 
 
@@ -133,6 +153,12 @@ def test_zero_values_of_pointers_stay() -> None:
     assert spec["terminationGracePeriodSeconds"] == 0
     assert spec["enableServiceLinks"] is False
     assert spec["securityContext"] == {}
+
+
+def test_halves_of_surrogate_pairs_are_replaced_as_bytes_that_are_no_text() -> None:
+    sent = rb'{"a": "\ud83d\ude00", "b": "x\uD800y", "c": "' + b'\xff", "d": 123456789012345678901}'
+    found = {"a": "\U0001f600", "b": "x\ufffdy", "c": "\ufffd", "d": 123456789012345678901}
+    assert lenient_loads(sent) == found
 
 
 def test_null_is_absent() -> None:
@@ -179,6 +205,22 @@ def nested(depth: int, key: str) -> dict[str, Any]:
     for _ in range(depth):
         found = {key: found}
     return found
+
+
+def test_schemas_within_a_schema_are_typed_but_never_strict() -> None:
+    """What may be a schema or something else reads itself, as if it were a document of its own."""
+    given = {
+        "items": {"type": "string", "nullable": False, "odd": 1, "additionalProperties": False},
+        "additionalProperties": {"properties": {"a": None}},
+        "dependencies": {"a": ["b"], "c": {"type": "object", "title": ""}},
+    }
+    wanted = {
+        "items": {"type": "string", "additionalProperties": False},
+        "additionalProperties": {"properties": {"a": {}}},
+        "dependencies": {"a": ["b"], "c": {"type": "object"}},
+    }
+    found = decode(schema(**given), type_of(DEFINITION))
+    assert found["spec"]["versions"][0]["schema"]["openAPIV3Schema"] == wanted
 
 
 @pytest.mark.parametrize("depth", [250, 600, 50_000])

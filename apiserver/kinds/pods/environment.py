@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver import validation as rules
-from apiserver.field import FieldError, invalid, required
+from apiserver.field import FieldError, invalid, not_found, required
 from apiserver.kinds.kind import Object
 from apiserver.kinds.pods.checks import each, local_path, named, needs
 from apiserver.kinds.pods.references import ENV_FIELDS, field_selector, resource_selector
@@ -52,6 +52,28 @@ def _file(reference: Object, path: str) -> list[FieldError]:
     found = named(f"{path}.volumeName", reference.get("volumeName"), rules.dns1123_label)
     found += needs(reference, path, "path") + local_path(f"{path}.path", reference.get("path", ""))
     return found + named(f"{path}.key", reference.get("key"), rules.env_var_name)
+
+
+def file_volumes(spec: Object, path: str) -> list[FieldError]:
+    """The volumes that variables are read from: empty directories of the pod (KEP-3721)."""
+    volumes = {volume.get("name"): volume for volume in spec.get("volumes") or ()}
+    found: list[FieldError] = []
+    for name in ("initContainers", "containers", "ephemeralContainers"):
+        for index, container in enumerate(spec.get(name) or ()):
+            for place, variable in enumerate(container.get("env") or ()):
+                reference = (variable.get("valueFrom") or {}).get("fileKeyRef")
+                if reference is not None:
+                    at = f"{path}.{name}[{index}].env[{place}].valueFrom.fileKeyRef.volumeName"
+                    found += _empty_directory(reference.get("volumeName", ""), volumes, at)
+    return found
+
+
+def _empty_directory(name: str, volumes: dict[str, Object], path: str) -> list[FieldError]:
+    if name not in volumes:
+        return [not_found(path, name)]
+    if volumes[name].get("emptyDir") is None:
+        return [invalid(path, name, "referenced volume must be of type emptyDir")]
+    return []
 
 
 _CHECKS = {

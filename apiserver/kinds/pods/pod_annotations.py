@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import orjson
 
 from apiserver.field import FieldError, forbidden, invalid
+from apiserver.gojson import explain
 from apiserver.kinds.kind import Object
 from apiserver.kinds.pods.checks import descending_path
 from apiserver.kinds.pods.scheduling import tolerations
@@ -46,7 +47,7 @@ def _tolerations(text: str, path: str) -> list[FieldError]:
     try:
         items = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        return [invalid(path, TOLERATIONS, str(error))]
+        return [invalid(path, TOLERATIONS, explain(text.encode()) or str(error))]
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         return [invalid(path, TOLERATIONS, "json: cannot unmarshal into Go value of type []core.Toleration")]
     return tolerations(items, f"{path}.{TOLERATIONS}")

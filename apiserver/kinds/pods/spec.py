@@ -7,7 +7,7 @@ from typing import Any
 from apiserver import validation as rules
 from apiserver.field import FieldError, duplicate, forbidden, invalid, not_supported, required
 from apiserver.kinds.kind import Object
-from apiserver.kinds.pods import containers, pod_annotations, resources, scheduling, security
+from apiserver.kinds.pods import containers, environment, pod_annotations, resources, scheduling, security
 from apiserver.kinds.pods.checks import MAX_INT32, Scope, addresses, each, in_range, one_of
 from apiserver.kinds.pods.volumes import validate_volumes
 from apiserver.recall import Recall
@@ -113,7 +113,7 @@ def _faults(spec: Object, path: str, is_pod: bool, name: str) -> list[FieldError
     found += _names(spec, path)
     found += _host_aliases(spec.get("hostAliases") or (), f"{path}.hostAliases")
     found += _classes(spec, path, scope)
-    return found + security.operating_system(spec, path)
+    return found + security.operating_system(spec, path) + environment.file_volumes(spec, path)
 
 
 def _containers(spec: Object, path: str, scope: Scope) -> list[FieldError]:
