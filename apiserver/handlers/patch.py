@@ -17,7 +17,7 @@ from apiserver.managers import apply as apply_managed
 from apiserver.patch.configuration import read_configuration
 from apiserver.patch.gotext import plain
 from apiserver.patch.json_patch import apply_json, patch_faults
-from apiserver.patch.merge_patch import merged_with, read_merge
+from apiserver.patch.merge_patch import load_json, merged_with, read_merge
 from apiserver.patch.strategic import merge_strategic, read_strategic
 from apiserver.patch.unstructured import restore_fault
 from apiserver.request import Response
@@ -139,7 +139,7 @@ def _unfit(request: Request, new: object) -> str:
 
 def _invalid_patch(new: object, data: bytes, media: str, why: str) -> StatusError:
     """422 on the field `patch`: a strategic patch is shown as Go prints its map, else the patched document."""
-    shown = plain(orjson.loads(data)) if media == STRATEGIC_PATCH else orjson.dumps(new).decode()
+    shown = plain(load_json(data)) if media == STRATEGIC_PATCH else orjson.dumps(new).decode()
     return errors.invalid("", "", "", [invalid("patch", shown, why)])
 
 

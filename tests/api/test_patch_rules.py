@@ -77,3 +77,9 @@ def test_only_the_first_document_of_a_body_counts(plane: Plane, target: str) -> 
     body = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: patch-rules}\ndata: {b: "2"}\n---\nnonsense: 1\n'
     code, found = patch(plane, f"{target}?fieldManager=one", APPLY, body)
     assert (code, found["data"]) == (200, {"a": "1", "b": "2"})
+
+
+def test_a_patch_of_a_wrong_type_with_half_a_surrogate_pair_is_shown(plane: Plane, target: str) -> None:
+    media = {"Content-Type": "application/strategic-merge-patch+json"}
+    status, answer = plane.request("PATCH", target, raw=r'{"immutable": "\ud83d"}', **media)
+    assert (status, "map[immutable:\ufffd]" in answer["message"]) == (422, True), answer
