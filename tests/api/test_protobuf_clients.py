@@ -113,6 +113,7 @@ def test_protobuf_says_what_json_says(plane: Plane, namespace: str) -> None:
     plane.kubectl("create deployment d --image=nginx --port=80", namespace=namespace)
     plane.kubectl("create cronjob c --image=nginx --schedule=@daily", namespace=namespace)
     plane.kubectl("create ingress i --rule=example.com/a*=n:80,tls=t", namespace=namespace)
+    known = {namespace, "default", "kube-system", "kube-public", "kube-node-lease"}  # not those of other tests
     schemas, compared = Schemas.for_minor(36), 0
     for path in sorted(_listable(plane)):
         expected = plane.get(path)
@@ -121,7 +122,8 @@ def test_protobuf_says_what_json_says(plane: Plane, namespace: str) -> None:
         group, _, version = expected["apiVersion"].rpartition("/")
         schema = schemas.type(group, version, expected["kind"].removesuffix("List"))
         assert schema is not None
-        for shown, sent in zip(expected["items"], answered.get("items") or [], strict=True):
+        pairs = zip(expected["items"], answered.get("items") or [], strict=True)
+        for shown, sent in (pair for pair in pairs if pair[0]["metadata"].get("namespace", namespace) in known):
             compared += 1
             assert decode(_identified(sent, expected), schema) == decode(_identified(shown, expected), schema), path
     assert compared > 20

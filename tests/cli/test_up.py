@@ -81,7 +81,9 @@ def test_ephemeral_leaves_nothing() -> None:
         text=True,
     )
     read_until(process, READY, 30)
-    directories = [path for path in Path("/tmp").glob("miniplane-*/lock") if str(process.pid) in path.read_text()]
+    directories = [
+        path for path in Path("/tmp").glob("miniplane-*/lock") if path.read_text().split() == [str(process.pid)]
+    ]
     process.terminate()
     assert process.wait(5) == 0
     assert not directories
