@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -191,7 +192,7 @@ class Cycle(RequestResponseCycle):
         feed.start(self)
 
     def _head_of(self, status: int, headers: Headers, ready: bytes) -> bytes:
-        """The head of an answer. `ready`: lines of it as they are sent."""
+        """The head of an answer. `ready`: lines of it as they are sent. Raises RuntimeError."""
         lines = []
         for name, value in [*self.default_headers, *headers]:
             if name == b"content-length":
@@ -208,7 +209,7 @@ class Cycle(RequestResponseCycle):
         text = b"".join(lines)
         if text.translate(None, _CONTROL) != text:
             raise RuntimeError("a control character in a header")
-        return b"".join((STATUS_LINE[status], ready, b"\r\n".join(lines), b"\r\n\r\n"))
+        return b"".join((STATUS_LINE[status], _sound(ready), b"\r\n".join(lines), b"\r\n\r\n"))
 
     def _send_part(self, part: bytes | memoryview, more: bool) -> None:
         if self.scope["method"] == "HEAD":
@@ -238,6 +239,15 @@ class Cycle(RequestResponseCycle):
 
 
 _NO_SCOPE: dict[str, Any] = {}
+
+
+@lru_cache(maxsize=256)
+def _sound(lines: bytes) -> bytes:
+    """Lines of a head, each with its end, looked at once. Raises RuntimeError."""
+    text = lines.replace(b"\r\n", b"")
+    if text.translate(None, _CONTROL) != text:
+        raise RuntimeError("a control character in a header")
+    return lines
 
 
 def _nothing() -> None:

@@ -12,6 +12,7 @@ from apiserver.negotiation import for_people
 
 if TYPE_CHECKING:
     from apiserver.flowcontrol import Seats
+    from apiserver.flowschemas import Headers
     from apiserver.kinds.kind import User
     from apiserver.metrics import Labels
     from apiserver.request import Request
@@ -47,7 +48,7 @@ class Exchange:
     impersonated: User | None = None
     decision: str = ""
     reason: str = ""
-    flow: tuple[tuple[bytes, bytes], ...] = ()
+    flow: Headers = ()
     known: bool = False
     request: Request | None = None
     status: int = 200

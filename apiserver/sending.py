@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from apiserver.exchange import Exchange
 from apiserver.feed import FEED, Feed, parts
+from apiserver.flowschemas import Headers
 from apiserver.request import WHOLE, Receive, Response, Send
 
 BUFFERED = 64 * 1024
@@ -50,9 +51,6 @@ async def send_answer(answer: Response, exchange: Exchange, receive: Receive, se
         await send({"type": "http.response.body", "body": view[start : start + SLICE], "more_body": True})
     # the end waits until the client has read the rest: until then the answer takes a seat
     await send({"type": "http.response.body", "body": b""})
-
-
-Headers = tuple[tuple[bytes, bytes], ...]
 
 
 @lru_cache(maxsize=256)

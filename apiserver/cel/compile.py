@@ -1,7 +1,7 @@
 """CEL expressions compiled with the types of their variables, as cel-go would: what it refuses, in its words.
 
-Evaluation knows no types (every variable is `dyn`, see `cel.py`); they are checked here, beside the CEL package, on the
-tree that it has read.
+Evaluation knows no types (every variable is `dyn`, see `evaluation.py`); they are checked here, beside the CEL package,
+on the tree that it has read.
 """
 
 from __future__ import annotations

@@ -43,7 +43,10 @@ def _matches(text: str, pattern: str) -> Iterator[str]:
 
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> Any:
-    re2 = import_module("re2")
+    try:
+        re2 = import_module("re2")
+    except ImportError:
+        raise Failed("find() needs the package google-re2, which is not installed") from None
     options = re2.Options()
     options.log_errors, options.max_mem = False, _LARGEST
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from typing import Any
 
 from apiserver.cel.ast import (
@@ -38,16 +38,20 @@ Change = Callable[[Node], Node]
 
 def changed(node: Node, change: Change) -> Node:
     """A copy of a tree in which each node, from the leaves to the root, is what `change` makes of it."""
-    values = {part.name: _changed_value(getattr(node, part.name), change) for part in fields(node)}
-    return change(type(node)(**values))
+    return change(_copied(node, lambda part: changed(part, change)))
 
 
-def _changed_value(value: Any, change: Change) -> Any:
+def _copied(node: Node, copy: Change) -> Node:
+    """A node made of copies of its parts."""
+    return type(node)(**{part.name: _copied_value(getattr(node, part.name), copy) for part in fields(node)})
+
+
+def _copied_value(value: Any, copy: Change) -> Any:
     if isinstance(value, Entry):
-        return Entry(changed(value.key, change), changed(value.value, change), value.optional)
+        return Entry(copy(value.key), copy(value.value), value.optional)
     if isinstance(value, list):
-        return [_changed_value(item, change) for item in value]
-    return changed(value, change) if is_dataclass(value) and isinstance(value, Node) else value
+        return [_copied_value(item, copy) for item in value]
+    return copy(value) if isinstance(value, Node) else value
 
 
 def program(environment: Any, text: str) -> Any:
@@ -222,17 +226,7 @@ def with_times(root: Node, types: Mapping[int, Type]) -> Node:
     """Every part that is a time or a duration, converted to one. `types` of the nodes, by their `id()`."""
 
     def convert(node: Node) -> Node:
-        values = {part.name: _converted_value(getattr(node, part.name), convert) for part in fields(node)}
-        found = type(node)(**values)
-        kind = types.get(id(node))
+        found, kind = _copied(node, convert), types.get(id(node))
         return Call(0, kind.kind, None, [found]) if kind is not None and kind.kind in _TIMES else found
 
     return convert(root)
-
-
-def _converted_value(value: Any, convert: Change) -> Any:
-    if isinstance(value, Entry):
-        return Entry(convert(value.key), convert(value.value), value.optional)
-    if isinstance(value, list):
-        return [_converted_value(item, convert) for item in value]
-    return convert(value) if isinstance(value, Node) else value

@@ -17,10 +17,11 @@ from apiserver.cel.check import check
 from apiserver.cel.convert import convert
 from apiserver.cel.encode import encode
 from apiserver.cel.rewrite import expanded, program, with_formats, with_optional, with_times
-from apiserver.cel.schema import EMBEDDED, RULES, STEP, TIMES, Declarations, Names, with_object_fields
+from apiserver.cel.schema import RULES, STEP, TIMES, Declarations, Names, with_object_fields
 from apiserver.cel.types import TooComplex, Type
 from apiserver.cel.values import OUT_OF_BUDGET, Failed
 from apiserver.field import OMIT, FieldError, duplicate, forbidden, invalid, required
+from apiserver.schema.embedded import EMBEDDED, parts
 
 Json = Mapping[str, Any]
 LONGEST_MESSAGE = 5 * 1024
@@ -94,8 +95,7 @@ def _times_within(schema: ByIdentity) -> bool:
     stated = schema.value
     if stated.get("format") in TIMES:
         return True
-    inner = [*(stated.get("properties") or {}).values(), stated.get("items"), stated.get("additionalProperties")]
-    return any(_times_within(ByIdentity(item)) for item in inner if isinstance(item, Mapping))
+    return any(_times_within(ByIdentity(part)) for part in parts(stated))
 
 
 class _Part(NamedTuple):

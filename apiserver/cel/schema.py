@@ -14,10 +14,10 @@ from typing import Any
 
 from apiserver.cel import types
 from apiserver.cel.types import Type, list_of, map_of
+from apiserver.schema.embedded import EMBEDDED, parts
 
 Json = Mapping[str, Any]
 RULES = "x-kubernetes-validations"
-EMBEDDED = "x-kubernetes-embedded-resource"
 INT_OR_STRING = "x-kubernetes-int-or-string"
 
 STEP = re.compile(r"\.([^.\[\]']+)|\['([^']*)'\]")
@@ -202,7 +202,4 @@ FieldTypes = Callable[[str, str], Type | None]
 
 def has_rules(schema: Json) -> bool:
     """Whether any part of a schema has rules."""
-    if schema.get(RULES):
-        return True
-    inner = [*(schema.get("properties") or {}).values(), schema.get("items"), schema.get("additionalProperties")]
-    return any(has_rules(item) for item in inner if isinstance(item, Mapping))
+    return bool(schema.get(RULES)) or any(map(has_rules, parts(schema)))

@@ -13,7 +13,7 @@ from apiserver.cel.schema import has_rules
 from apiserver.field import FieldError, duplicate, invalid
 from apiserver.schema import custom_validation, embedded
 from apiserver.schema.decode import compiled
-from apiserver.schema.embedded import member
+from apiserver.schema.embedded import member, parts
 from apiserver.schema.registry import META, Schemas
 from apiserver.schema.types import Field, Shape, Type
 
@@ -274,14 +274,9 @@ def default(value: Any, schema: Mapping[str, Any]) -> None:
             default(item, schema["items"])
 
 
-def has_unique_items(schema: Any) -> bool:
+def has_unique_items(schema: Mapping[str, Any]) -> bool:
     """Whether any list of a schema may hold no item twice."""
-    if not isinstance(schema, Mapping):
-        return False
-    if schema.get(LIST_TYPE) in ("set", "map"):
-        return True
-    parts = [*(schema.get("properties") or {}).values(), schema.get("items"), schema.get("additionalProperties")]
-    return any(map(has_unique_items, parts))
+    return schema.get(LIST_TYPE) in ("set", "map") or any(map(has_unique_items, parts(schema)))
 
 
 def repeated(value: Any, schema: Mapping[str, Any], path: str) -> list[FieldError]:

@@ -3,7 +3,7 @@ apiVersion, kind and metadata are those of any object (apiextensions' objectmeta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from apiserver.field import FieldError, invalid, required
@@ -22,6 +22,12 @@ def member(schema: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     if found is None:
         found = schema.get("additionalProperties")
     return found if isinstance(found, Mapping) else None
+
+
+def parts(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The schemas of all members and items."""
+    inner = (*(schema.get("properties") or {}).values(), schema.get("items"), schema.get("additionalProperties"))
+    return (part for part in inner if isinstance(part, Mapping))
 
 
 def inside(schema: Any) -> bool:
