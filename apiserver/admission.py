@@ -5,7 +5,7 @@ Order is behaviour: it is kube-apiserver's recommended plugin order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from apiserver import errors
@@ -13,6 +13,7 @@ from apiserver.kinds.kind import Context, Kind, Object
 
 if TYPE_CHECKING:
     from apiserver.request import Request
+    from apiserver.server import App
 
 OFF_BY_DEFAULT = frozenset({"ServiceAccount", "ExtendedResourceToleration"})
 """Plugins that must be asked for: ServiceAccount admission needs a controller that makes the accounts, the other one is
@@ -29,10 +30,15 @@ class Plugin:
     """Of which resources it mutates and validates objects; None: of all."""
     sees_status = True
     """Whether it has anything to say of writes of a status: not where it looks at what is wanted."""
+    idle = False
+    """Whether it has nothing to say of anything yet."""
     looks_at: tuple[str, ...] | None = None
     """The resources whose objects, with the new object itself, decide what it makes of a create: all objects of those
     that have no namespace, else those in the new object's. None: other things do as well (chance, other requests, the
     world outside), so that nothing is recalled of what it acts on."""
+
+    def follow(self, app: App, wake: Callable[[], None]) -> None:
+        """Before the first request; `wake` is to be called when it is no longer idle."""
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         """Before the strategy prepares the object (`old` None: a create)."""
@@ -115,10 +121,20 @@ class Admission:
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         self.plugins = plugins
+        self._sort()
+
+    def _sort(self) -> None:
+        """Who is called when."""
+        plugins = [plugin for plugin in self.plugins if not plugin.idle]
         self._mutating = Acting(plugin for plugin in plugins if type(plugin).mutate is not Plugin.mutate)
         self._validating = Acting(plugin for plugin in plugins if type(plugin).validate is not Plugin.validate)
         self._deleting = [plugin for plugin in plugins if type(plugin).delete is not Plugin.delete]
         self._calling = [plugin for plugin in plugins if type(plugin).call is not Plugin.call]
+
+    def follow(self, app: App) -> None:
+        """Let the plugins see what they wait for."""
+        for plugin in self.plugins:
+            plugin.follow(app, self._sort)
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
         """Once, and once more where a webhook or policy changed the object (reinvocation)."""

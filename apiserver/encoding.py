@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -13,13 +14,18 @@ from apiserver.storage.types import Record
 _HOLE = secrets.token_hex(16)
 """Stands for the resourceVersion while encoding. Random for each process, so that no client can send it."""
 _HOLE_BYTES = _HOLE.encode()
+NOTHING: Mapping[str, bytes] = {}
 _NAME, _UID, _NOW = (secrets.token_hex(16) for _ in range(3))
 """The same for what tells objects of one outline apart."""
 
 
-def template(obj: Object) -> tuple[bytes, bytes]:
-    """The JSON around the resourceVersion digits: kind and apiVersion first, as `list_item` relies on."""
-    before, _, after = orjson.dumps(at_version(obj, _HOLE)).partition(_HOLE_BYTES)
+def template(obj: Object, encoded: Mapping[str, bytes] = NOTHING) -> tuple[bytes, bytes]:
+    """The JSON around the resourceVersion digits: kind and apiVersion first, as `list_item` relies on. `encoded` are
+    fields of it as JSON, for those who have it."""
+    stored = at_version(obj, _HOLE)
+    for name, text in encoded.items():
+        stored[name] = orjson.Fragment(text)
+    before, _, after = orjson.dumps(stored).partition(_HOLE_BYTES)
     return before, after
 
 

@@ -35,32 +35,29 @@ class FairQueue:
     """Futures of those who wait: first in, first out for a user; users in rotation."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
+        self.users: dict[str, deque[asyncio.Future[None]]] = {}
 
     def __len__(self) -> int:
-        return sum(map(len, self._waiting.values()))
+        return sum(map(len, self.users.values()))
 
     def length(self, user: str) -> int:
         """How many requests of a user wait."""
-        return len(self._waiting.get(user, ()))
+        return len(self.users.get(user, ()))
 
     def push(self, user: str) -> asyncio.Future[None]:
         """Queue up; the future is done when it is this one's turn."""
         future = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(user, deque()).append(future)
+        self.users.setdefault(user, deque()).append(future)
         return future
 
     def wake(self) -> bool:
         """Let the next one go on. False where nobody waits."""
-        while self._waiting:
-            user, queue = next(iter(self._waiting.items()))
-            del self._waiting[user]
+        while self.users:
+            user = next(iter(self.users))
+            queue = self.users.pop(user)
             future = queue.popleft()
             if queue:
-                self._waiting[user] = queue  # at the end: the other users are first
+                self.users[user] = queue  # at the end: the other users are first
             if not future.done():
                 future.set_result(None)
                 return True
@@ -74,9 +71,13 @@ class Seats:
         self.limit, self.taken, self.rejected = limit, 0, 0
         self.waiting = FairQueue()
 
+    @property
+    def full(self) -> bool:
+        return self.taken >= self.limit or bool(self.waiting.users)
+
     async def enter(self, user: str) -> None:
         """Take a seat. Raises TooManyRequests."""
-        if self.taken < self.limit and not self.waiting:
+        if not self.full:
             self.taken += 1
             return
         if self.waiting.length(user) >= self.limit * QUEUE_FACTOR:
@@ -110,7 +111,7 @@ class Rounds:
 
     def free(self) -> bool:
         """Whether a request may go on at once."""
-        if self._waiting:
+        if self._waiting.users:
             return False
         if not self._began:
             self._began = time.perf_counter()
@@ -141,7 +142,7 @@ class FlowControl:
     def at_once(self, kind: str) -> Seats | None:
         """A seat (to be left) and a turn where nobody has to wait for them."""
         seats = self.seats[kind]
-        if seats.taken >= seats.limit or seats.waiting or not self.rounds.free():
+        if seats.full or not self.rounds.free():
             return None
         seats.taken += 1
         return seats

@@ -85,6 +85,7 @@ class App:
         self.metrics = RequestMetrics()
         self.health = Observed()
         self.flow_schemas = FlowSchemas(self)
+        self.admission.follow(self)
         self.flow = FlowControl(options.max_requests_inflight, options.max_mutating_requests_inflight)
         self.audit: AuditLog | None = None
         self.draining = False
@@ -240,7 +241,7 @@ class App:
     def _authorized(self, exchange: Exchange, info: RequestInfo) -> User:
         """As whom the request is made. Raises 401, 403."""
         user = exchange.user = self.authenticator.authenticate(exchange.headers, client_certificate(exchange.scope))
-        user = self.authorizer.impersonated(user, exchange.scope["headers"])
+        user = self.authorizer.impersonated(user, exchange.headers, exchange.scope["headers"])
         if user is not exchange.user:
             exchange.impersonated = user
         exchange.flow = self.flow_schemas.headers(user, info)

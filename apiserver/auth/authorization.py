@@ -179,15 +179,13 @@ class Authorizer:
             role = self._app.cluster.get(f"clusterroles.{GROUP}", "", reference["name"])
         return list(role.get("rules") or ()) if role else []
 
-    def impersonated(self, user: User, headers: Sequence[tuple[bytes, bytes]]) -> User:
-        """The user that the Impersonate headers name, where `user` may act as them. Raises 403, 500."""
-        for name, _ in headers:
-            if name.startswith(b"impersonate-"):
-                break
-        else:
+    def impersonated(self, user: User, names: Iterable[bytes], headers: Sequence[tuple[bytes, bytes]]) -> User:
+        """The user that the Impersonate headers name, where `user` may act as them. `names` are those of the headers.
+        Raises 403, 500."""
+        if b"impersonate-" not in b" ".join(names):
             return user
         asked = [(name[12:], value.decode("latin-1")) for name, value in headers if name.startswith(b"impersonate-")]
-        return self._impersonate(user, asked)
+        return self._impersonate(user, asked) if asked else user
 
     def _impersonate(self, user: User, asked: list[tuple[bytes, str]]) -> User:
         name = next((value for header, value in asked if header == b"user"), "")

@@ -3,6 +3,7 @@ any neither start slower nor work more per request."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -22,56 +23,51 @@ class OnDemand(Plugin):
     def __init__(self, name: str, module: str, plural: str) -> None:
         self.name, self._module, self._resource = name, module, f"{plural}.{GROUP}"
         self.looks_at = (self._resource,)  # while there is none of them; see `_acting`
-        self._following: App | None = None
         self._plugin: Plugin | None = None
 
-    def _loaded(self, request: Request) -> Plugin | None:
-        if self._following is not request.server:
-            self._follow(request.server)
+    @property
+    def idle(self) -> bool:  # type: ignore[override]
+        """Until the first object of the resource appears."""
+        return self._plugin is None
+
+    def follow(self, app: App, wake: Callable[[], None]) -> None:
+        """Wait for that."""
+
+        def appeared(_: object = None) -> None:
+            if self._plugin is None:
+                found = getattr(import_module(f"apiserver.dynamicadmission.{self._module}"), self.name)
+                self._plugin = found()
+                wake()
+
+        app.store.listeners.setdefault(self._resource, []).append(appeared)
+        if app.store.count(self._resource):
+            appeared()
+
+    def _acting(self, request: Request, context: Context) -> Plugin:
+        """The plugin on its way to a write: what is registered may look at anything."""
+        assert self._plugin is not None
+        if request.server.store.count(self._resource):
+            context.unique = True
         return self._plugin
 
-    def _follow(self, app: App) -> None:
-        self._following = app
-        app.store.listeners.setdefault(self._resource, []).append(self._appeared)
-        if app.store.count(self._resource):
-            self._appeared()
-
-    def _appeared(self, _: object = None) -> None:
-        if self._plugin is None:
-            found = getattr(import_module(f"apiserver.dynamicadmission.{self._module}"), self.name)
-            self._plugin = found()
-
-    def _acting(self, request: Request, context: Context) -> Plugin | None:
-        """The plugin on its way to a write: what is registered may look at anything."""
-        plugin = self._loaded(request)
-        if plugin is not None and request.server.store.count(self._resource):
-            context.unique = True
-        return plugin
-
     async def delete(self, request: Request, kind: Kind, old: Object, context: Context) -> None:
-        plugin = self._loaded(request)
-        if plugin is not None:
-            await plugin.delete(request, kind, old, context)
+        assert self._plugin is not None
+        await self._plugin.delete(request, kind, old, context)
 
     async def call(self, request: Request, kind: Kind, obj: Object, context: Context) -> None:
-        plugin = self._loaded(request)
-        if plugin is not None:
-            await plugin.call(request, kind, obj, context)
+        assert self._plugin is not None
+        await self._plugin.call(request, kind, obj, context)
 
 
 class MutatesOnDemand(OnDemand):
     """One that changes objects."""
 
     async def mutate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
-        plugin = self._acting(request, context)
-        if plugin is not None:
-            await plugin.mutate(request, kind, obj, old, context)
+        await self._acting(request, context).mutate(request, kind, obj, old, context)
 
 
 class ValidatesOnDemand(OnDemand):
     """One that refuses objects."""
 
     async def validate(self, request: Request, kind: Kind, obj: Object, old: Object | None, context: Context) -> None:
-        plugin = self._acting(request, context)
-        if plugin is not None:
-            await plugin.validate(request, kind, obj, old, context)
+        await self._acting(request, context).validate(request, kind, obj, old, context)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from apiserver import errors
-from apiserver.encoding import template, to_storage
+from apiserver.encoding import NOTHING, template, to_storage
 from apiserver.field import invalid
 from apiserver.handlers.conversion import showable, storable
 from apiserver.kinds.kind import Context, Kind, Object, Strategy
@@ -24,14 +24,16 @@ def key_of(kind: Kind, namespace: str, name: str) -> Key:
     return Key(kind.resource, namespace if kind.namespaced else "", name)
 
 
-def write_of(kind: Kind, obj: Object, expected: int, claims: tuple[Claim, ...] | None) -> Write:
-    """The Write that stores `obj`; expected 0 creates it."""
+def write_of(
+    kind: Kind, obj: Object, expected: int, claims: tuple[Claim, ...] | None, encoded: Mapping[str, bytes] = NOTHING
+) -> Write:
+    """The Write that stores `obj`; expected 0 creates it. `encoded` is as `template` has it."""
     metadata = obj["metadata"]
     return Write(
         key=key_of(kind, metadata.get("namespace", ""), metadata["name"]),
         type="MODIFIED" if expected else "ADDED",
         expected=expected,
-        template=template(to_storage(kind, obj)),
+        template=template(to_storage(kind, obj), encoded),
         uid=metadata["uid"],
         labels=metadata.get("labels") or {},
         claims=claims,
@@ -54,9 +56,16 @@ async def commit(app: App, writes: Sequence[Write]) -> Record:
 
 
 async def submit(
-    app: App, kind: Kind, strategy: Strategy, obj: Object, old: Object | None, expected: int, context: Context
+    app: App,
+    kind: Kind,
+    strategy: Strategy,
+    obj: Object,
+    old: Object | None,
+    expected: int,
+    context: Context,
+    encoded: Mapping[str, bytes] = NOTHING,
 ) -> Record | None:
-    """Allocate, encode and commit a create (`old` None) or an update; None for a dry run.
+    """Allocate, encode (what is not `encoded`) and commit a create (`old` None) or an update; None for a dry run.
 
     Raises Exists or Stale for the caller to translate, StatusError for the client.
     """
@@ -69,7 +78,8 @@ async def submit(
             if context.dry_run:
                 return None
             await storable(kind, obj)
-            writes = [write_of(kind, obj, expected, strategy.claims(obj)), *companion_writes(app, companions)]
+            write = write_of(kind, obj, expected, strategy.claims(obj), encoded)
+            writes = [write, *companion_writes(app, companions)]
             try:
                 record = await commit(app, writes)
                 await showable(kind, [record])
@@ -77,7 +87,7 @@ async def submit(
             except ClaimTaken:
                 pass
             except (Exists, Stale) as error:
-                if error.key == writes[0].key:
+                if error.key == write.key:
                     raise
                 await line.join(error.key)
             if pristine is not None:

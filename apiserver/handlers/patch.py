@@ -18,6 +18,7 @@ from apiserver.patch.configuration import read_configuration
 from apiserver.patch.gotext import plain
 from apiserver.patch.json_patch import apply_json, patch_faults
 from apiserver.patch.merge_patch import load_json, merged_with, read_merge
+from apiserver.patch.stated import merge_stated
 from apiserver.patch.strategic import merge_strategic, read_strategic
 from apiserver.patch.unstructured import restore_fault
 from apiserver.request import Response
@@ -66,6 +67,7 @@ def patched(request: Request, media: str, data: bytes, live: Object, options: Wr
     kind = request.kind
     schema = request.server.registry.type_of(kind)
     document: Object | None = None
+    new: Object | None
     if media == JSON_PATCH:
         new = apply_json(live, data, strict=options.field_validation != "Ignore")
     elif media == MERGE_PATCH:
@@ -73,7 +75,12 @@ def patched(request: Request, media: str, data: bytes, live: Object, options: Wr
         new = merged_with(live, document)
     elif schema is not None:
         document = read_strategic(data)
-        new = merge_strategic(live, document, schema)
+        defaulted = kind.strategy.defaulted
+        new = merge_stated(live, document, schema, defaulted) if defaulted is not None else None
+        if new is not None:
+            schema = None  # there is nothing left to decode
+        else:
+            new = merge_strategic(live, document, schema)
     else:
         raise errors.unsupported_patch_type(CUSTOM_TYPES)
     return _checked(request, new, live, options, _Patch(media, data, document), schema)
@@ -164,6 +171,8 @@ def identified(request: Request, new: Object, live: Object | None) -> None:
     if live is None:
         return
     before = live["metadata"]
+    if metadata is before:
+        return
     revision = unparsable_version(metadata.get("resourceVersion", ""))
     if not revision and not kind.strategy.unconditional_update:
         raise must_be_specified(kind, info.name)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _JUDGED = frozenset({"uid", "deletionTimestamp", "deletionGracePeriodSeconds"})
 _CONTAINERS = (dict, list)
+_FIRST_LEVEL = ("metadata", "spec", "status")
 UPDATE_ATTEMPTS = 64
 
 Update = Callable[[Object], Object]
@@ -132,9 +133,10 @@ async def _commit_update(
     kind = request.kind
     context = context_of(request, options)
     strategy = strategy_of(request)
+    if new["metadata"] is not old["metadata"]:
+        carry_metadata(new, old)
+        drop_empty(new["metadata"])
     new = _owned(strategy, new, old, status_write=context.subresource == "status")
-    carry_metadata(new, old)
-    drop_empty(new["metadata"])
     if request.info.verb == "update":
         keep_one_of_each(request, new["metadata"], admitted=False)
     track(request, old, new, options, context)
@@ -146,29 +148,34 @@ async def _commit_update(
         return live if not context.dry_run else old
     if may_go(kind.strategy, new):
         return await _last_finalizer_gone(request, live, old, new, context)
-    record = await submit(request.server, kind, kind.strategy, new, old, live.revision, context)
+    recent = request.server.recent if strategy.defaulted is not None and kind.convert is None else None
+    encoded = recent.encoded(live, new) if recent is not None else {}
+    record = await submit(request.server, kind, kind.strategy, new, old, live.revision, context, encoded)
     if record is None:
         return new
-    if strategy.defaulted is not None and kind.convert is None:
-        request.server.recent.keep(record, new)
+    if recent is not None:
+        recent.keep(record, new, encoded)
     return record
 
 
 def _owned(strategy: Strategy, new: Object, old: Object, *, status_write: bool) -> Object:
     """The new object with its defaults, changeable without a trace in the live one (`Strategy.defaulted`)."""
-    shared = [name for name, value in new.items() if value is old.get(name) and isinstance(value, _CONTAINERS)]
+    new = new.copy()
     if strategy.defaulted is None:
-        new = {**new, **{name: orjson.loads(orjson.dumps(new[name])) for name in shared}}
+        for name, value in new.items():
+            if value is old.get(name) and isinstance(value, _CONTAINERS):
+                new[name] = orjson.loads(orjson.dumps(value))
         strategy.default(new)
         return new
-    if status_write:  # which puts these fields back whatever is in them
-        fields = [name for name in strategy.defaulted if name not in shared and isinstance(new.get(name), _CONTAINERS)]
-        same = [name for name in fields if new[name] == old.get(name)]
-        shared += same
-        new = {**new, **{name: old[name] for name in same}}
-    if any(name not in shared for name in strategy.defaulted):
-        strategy.default(new)
-    return {**new, **{name: new[name].copy() for name in shared}}
+    for name in strategy.defaulted:
+        value, before = new.get(name), old.get(name)
+        if value is not before and not (status_write and value == before):  # which puts it back whatever is in it
+            strategy.default(new)
+            break
+    for name in _FIRST_LEVEL:
+        if name in new and new[name] is old.get(name):
+            new[name] = new[name].copy()
+    return new
 
 
 def strategy_of(request: Request) -> Strategy:

@@ -149,9 +149,8 @@ class Strategy:
 
     def prepare_for_status_update(self, obj: Object, old: Object, context: Context) -> None:
         """A status write: everything outside status and metadata stays as it was."""
-        for field_name, value in old.items():
-            if field_name not in _OF_STATUS_WRITES:
-                obj[field_name] = value
+        for field_name in old.keys() - _OF_STATUS_WRITES:
+            obj[field_name] = old[field_name]
         if len(obj) > len(old) or obj.keys() != old.keys():
             for field_name in obj.keys() - old.keys() - _OF_STATUS_WRITES:
                 del obj[field_name]

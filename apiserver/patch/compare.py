@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import Any
 
 from apiserver.patch.fieldset import SELF, FieldSet, rank, with_self
@@ -99,7 +100,10 @@ def _changed(old: Any, new: Any, node: Node) -> tuple[FieldSet | None, FieldSet 
 def _changed_map(old: dict[str, Any], new: dict[str, Any], node: Node) -> tuple[FieldSet, FieldSet]:
     gained: FieldSet = {}
     lost: FieldSet = {}
-    differing = [name for name, value in new.items() if (was := old.get(name, _ABSENT)) is not value and was != value]
+    known = map(old.get, new, repeat(_ABSENT))
+    differing = [
+        name for name, value, was in zip(new, new.values(), known, strict=True) if was is not value and was != value
+    ]
     for name in differing if len(differing) < 2 else sorted(differing):
         value, before = new[name], old.get(name, _ABSENT)
         element, child = node.child(name)

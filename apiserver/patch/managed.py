@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import orjson
+
 from apiserver.patch.compare import changes
 from apiserver.patch.fieldset import FieldSet, difference, from_paths, json_text, ordered, parse, union, without
 from apiserver.patch.nodes import Node, Untypable, node_of
+from apiserver.recall import Recall
 from apiserver.schema.types import Type
 
 if TYPE_CHECKING:
@@ -124,7 +127,9 @@ def untracked(obj: Object) -> Object:
     metadata = obj.get("metadata") or {}
     if "managedFields" not in metadata:
         return obj
-    return {**obj, "metadata": {name: value for name, value in metadata.items() if name != "managedFields"}}
+    metadata = metadata.copy()
+    del metadata["managedFields"]
+    return {**obj, "metadata": metadata}
 
 
 def _known_entries(live: Object | None, stated: Any, subresource: str) -> list[Entry]:
@@ -172,17 +177,54 @@ def updated(old: Object, new: Object, node: Node, entries: list[Entry], write: W
     if not own:
         return dispossessed(entries, gained, lost)
     mine, others = _parted(entries, write)
-    if own is not gained:
-        mine = dispossessed(mine, gained)
-    claimed = _claimed(dispossessed(mine, lost), own, write)
-    return in_order(_capped([*dispossessed(others, gained, lost), claimed]))
+    before = [_fields(entry) for entry in mine], [_fields(entry) for entry in others]
+    claimed, left = _divided(*before, gained, lost)
+    kept = [{**entry, "fieldsV1": fields} for entry, fields in zip(others, left, strict=True) if fields]
+    return in_order(_capped([*kept, write.entry(UPDATE, claimed, write.now)]))
+
+
+_Division = tuple[FieldSet, list[FieldSet]]
+_divisions: Recall[_Division] = Recall(256)
+_seen: dict[tuple[tuple[int, ...], bytes], tuple[Any, _Division]] = {}
+"""Divisions by the identity of what was owned before, which is kept along, so that no other gets the same."""
+
+
+def _divided(mine: list[FieldSet], others: list[FieldSet], gained: FieldSet, lost: FieldSet) -> _Division:
+    """`_divide`, recalled: replicas of one template get the same reports from the same writers. What they own is the
+    same dict from then on, so that the next look-up needs its identity only."""
+    owned = (*map(id, mine), 0, *map(id, others))
+    change = orjson.dumps((gained, lost))
+    found = _seen.get((owned, change))
+    if found is None:
+        division = _divisions.of(lambda: _divide(mine, others, gained, lost), mine, others, gained, lost)
+        if len(_seen) >= 256:
+            _seen.clear()
+        found = _seen[owned, change] = (mine, others), division
+    return found[1]
+
+
+def _divide(
+    mine: list[FieldSet], others: list[FieldSet], gained: FieldSet, lost: FieldSet
+) -> tuple[FieldSet, list[FieldSet]]:
+    """(what the writer owns, what is left to each of the others) after a write that gained and lost fields."""
+    own = difference(gained, STRIPPED)
+    taken = lost if own is gained else union(gained, lost)
+    for fields in mine:
+        kept = difference(fields, taken)
+        both = union(kept, own)
+        own = kept if both is kept else ordered(both)
+    return own, [difference(difference(fields, gained), lost) for fields in others]
+
+
+def _fields(entry: Entry) -> FieldSet:
+    return entry.get("fieldsV1") or {}
 
 
 def dispossessed(entries: list[Entry], *taken: FieldSet) -> list[Entry]:
     """The entries without what was taken from them; an entry that has nothing left goes."""
     out: list[Entry] = []
     for entry in entries:
-        before = fields = entry.get("fieldsV1") or {}
+        before = fields = _fields(entry)
         for part in taken:
             fields = difference(fields, part)
         if fields is not before:
@@ -221,15 +263,6 @@ def _parted(entries: list[Entry], write: Write) -> tuple[list[Entry], list[Entry
         )
         (mine if own else others).append(entry)
     return mine, others
-
-
-def _claimed(mine: list[Entry], own: FieldSet, write: Write) -> Entry:
-    """The writer's entry with `own` added to what it has already."""
-    for entry in mine:
-        before = entry["fieldsV1"]
-        both = union(before, own)
-        own = before if both is before else ordered(both)
-    return write.entry(UPDATE, own, write.now)
 
 
 def _capped(entries: list[Entry]) -> list[Entry]:

@@ -113,7 +113,7 @@ def _merge_field(out: Object, name: str, value: Any, kind: Type | None) -> None:
         if not deleting:
             out.pop(name, None)
             if not _directed(value):
-                out[name] = _plain(value)
+                out[name] = without_directives(value)
         return
     if isinstance(value, dict):
         rule = rule_of(kind, name)
@@ -128,13 +128,15 @@ def _directed(value: Any) -> bool:
     return isinstance(value, dict) and DIRECTIVE in value
 
 
-def _plain(value: Any) -> Any:
+def without_directives(value: Any) -> Any:
     """A patch value that meets nothing to merge with: its nulls and whatever holds a `$patch` act on nothing and
     vanish."""
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items() if item is not None and not _directed(item)}
+        return {
+            name: without_directives(item) for name, item in value.items() if item is not None and not _directed(item)
+        }
     if isinstance(value, list):
-        return [_plain(item) for item in value if not _directed(item)]
+        return [without_directives(item) for item in value if not _directed(item)]
     return value
 
 
@@ -181,7 +183,7 @@ def _merge(present: Items, patch: Items, rule: Rule, deleting: bool) -> tuple[It
     if not present and not patch:
         return present, present
     element = rule.type.element if rule.type is not None else None
-    at = _places(present, patch, rule.key)
+    at = places(present, patch, rule.key)
     if at is not None:
         merged = list(present)
         for place, change in zip(at, patch, strict=True):
@@ -203,7 +205,7 @@ def _merge(present: Items, patch: Items, rule: Rule, deleting: bool) -> tuple[It
     return ordered(live.items, changes, changes, order, rule.key), live.seen
 
 
-def _places(present: Items, patch: Items, key: str) -> list[int] | None:
+def places(present: Items, patch: Items, key: str) -> list[int] | None:
     """Where the items of the patch are in the live list, if all of them are there and in this order, so that nothing
     moves; None also where an item has no key, no text there, or the same as another."""
     if not key:

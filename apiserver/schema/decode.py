@@ -12,8 +12,23 @@ from typing import Any
 from apiserver.schema.scalars import SCALARS, TOO_DEEP, ZEROS, DecodeError, Decoder, Mismatch, shape_of, too_deep
 from apiserver.schema.types import Field, Type
 
+Member = tuple[type | None, Decoder, bool, bool]
+"""(the Python type that needs no decoder, the decoder, whether a zero value that was sent stays, whether Go writes the
+field even when nothing was sent)."""
+UNDECODABLE = (Mismatch, DecodeError, RecursionError)
+"""What a decoder raises."""
 _left_out = itertools.count()
 """Moves on with every unknown field; taking the next number is atomic, so that threads may decode side by side."""
+
+
+def left_out() -> int:
+    """A number that is one more every time, and one more for every unknown field in between."""
+    return next(_left_out)
+
+
+def member_of(field: Field) -> Member:
+    """How a field of a struct is decoded."""
+    return *_entry(field), _written(field)
 
 
 def decode_strictly(obj: Any, kind: Type) -> tuple[dict[str, Any], bool]:
@@ -44,7 +59,7 @@ def decode_differing(obj: dict[str, Any], kind: Type, known: dict[str, Any], dee
     left_out = next(_left_out)
     try:
         inner = _differing(value, field.type, before)
-    except (Mismatch, DecodeError, RecursionError):
+    except UNDECODABLE:
         return decode_changed(obj, kind, known)  # says where, and what is wrong first
     left_out = next(_left_out) - left_out
     found, whole = decode_changed({**obj, deep: inner}, kind, {**known, deep: inner})

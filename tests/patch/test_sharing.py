@@ -15,6 +15,7 @@ from apiserver.patch.fieldset import FieldSet, difference, from_paths, ordered, 
 from apiserver.patch.managed import STRIPPED, Entry, Write, dispossessed, identity, in_order, updated
 from apiserver.patch.merge_patch import merged_with
 from apiserver.patch.nodes import node_of
+from apiserver.patch.stated import merge_stated
 from apiserver.patch.strategic import merge_strategic
 from apiserver.schema.decode import decode, decode_differing, decode_strictly
 from tests.patch.kinds import POD
@@ -93,12 +94,51 @@ def test_what_a_patch_leaves_alone_is_shared_and_what_it_makes_is_decoded(
     assert found["spec"] is live["spec"]
 
 
+@st.composite
+def reports(draw: st.DrawFn) -> Json:
+    """What a node says of a pod: mostly values, sometimes with the order of what it knows."""
+    status = draw(statuses(once=draw(st.booleans())))
+    for name, key in (("conditions", "type"), ("podIPs", "ip")):
+        if draw(st.booleans()) and name in status:
+            status[f"$setElementOrder/{name}"] = [{key: item[key]} for item in draw(st.permutations(status[name]))]
+    metadata = draw(optional(uid=WORDS, finalizers=st.lists(WORDS, max_size=2), annotations=st.just({"a": "b"})))
+    return {**draw(optional(kind=WORDS, spec=st.just({"nodeName": "n"}))), "metadata": metadata, "status": status}
+
+
+@settings(deadline=None, max_examples=500)
+@given(statuses(once=True), st.one_of(reports(), PATCHES))
+def test_stated_values_are_merged_and_decoded_in_one_walk(status: Json, body: Json) -> None:
+    live = live_pod(status)
+    before, sent = orjson.dumps(live), orjson.dumps(body)
+    found = merge_stated(live, body, POD, ("spec",))
+    assert orjson.dumps(live) == before and orjson.dumps(body) == sent
+    if found is None:
+        return
+    expected, whole = decode_strictly(merge_strategic(copied(live), copied(body), POD), POD)
+    assert whole
+    assert text(found) == text(expected)
+    assert found["spec"] is live["spec"] and "spec" not in body
+
+
+def test_a_report_is_made_of_stated_values() -> None:
+    live = live_pod({"phase": "a", "conditions": [{"type": "a", "status": "a"}, {"type": "b", "status": "a"}]})
+    order = [{"type": "a"}, {"type": "b"}]
+    change = {"$setElementOrder/conditions": order, "conditions": [{"type": "b", "status": "b"}], "podIP": "10.0.0.1"}
+    found = merge_stated(live, {"metadata": {"uid": "u"}, "status": change}, POD, ("spec",))
+    assert found is not None
+    assert found["status"]["conditions"][0] is live["status"]["conditions"][0]
+    assert found["status"]["conditions"][1]["status"] == "b" and found["status"]["podIP"] == "10.0.0.1"
+    assert merge_stated(live, {"status": {**change, "phase": None}}, POD, ("spec",)) is None
+    assert merge_stated(live, {"status": {**change, "unknown": "a"}}, POD, ("spec",)) is None
+    assert merge_stated(live, {"status": {**change, "phase": 1}}, POD, ("spec",)) is None
+
+
 @settings(deadline=None, max_examples=300)
 @given(statuses(once=False), statuses(once=False))
 def test_a_list_patched_in_place_is_in_the_order_of_any_other(status: Json, change: Json) -> None:
     live = live_pod(status)
     found = merge_strategic(live, {"status": change}, POD)
-    with replaced.object(strategic, "_places", lambda *_: None):
+    with replaced.object(strategic, "places", lambda *_: None):
         expected = merge_strategic(live, {"status": change}, POD)
     assert orjson.dumps(found) == orjson.dumps(expected)
 
