@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from apiserver.flowcontrol import Seats
     from apiserver.flowschemas import Headers
     from apiserver.kinds.kind import User
-    from apiserver.metrics import Labels
     from apiserver.request import Request
-    from apiserver.requestinfo import RequestInfo
+    from apiserver.requestinfo import Labels, RequestInfo
     from miniplane.apimachinery.status import StatusError
 
 

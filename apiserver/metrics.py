@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from apiserver.requestinfo import Labels
+
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
@@ -28,12 +30,9 @@ BATCH_BUCKETS = tuple(float(1 << power) for power in range(9))
 """Writes of one transaction; a batch has at most 256 groups."""
 LAG_SECONDS = 1.0
 """How long the database may take to say its revision; then the figures come without it."""
-READ_ONLY = frozenset({"GET", "HEAD", "OPTIONS"})
-VERBS = {"create": "POST", "update": "PUT"}
-"""The verb label of a request verb where it is not its upper-case form."""
 LABELS = ("verb", "group", "version", "resource", "subresource", "scope", "dry_run")
+"""What `RequestInfo.labels` are."""
 COMPONENT = "apiserver"
-Labels = tuple[str, str, str, str, str, str, str]
 UNKNOWN: Labels = ("", "", "", "", "", "", "")
 
 
@@ -66,17 +65,9 @@ class RequestMetrics:
 
 
 def labels_of(info: RequestInfo | None, known: bool) -> Labels:
-    """The labels of a request, in the order of LABELS. known: there is such a resource; only then is it named, so that
-    clients who make names up cannot fill the memory."""
-    if info is None or (info.is_resource and not known):
-        return UNKNOWN
-    verb = VERBS.get(info.verb, info.verb.upper())
-    if not info.is_resource:
-        return (verb if info.method in READ_ONLY else "other", "", "", "", "", "", "")
-    scope = "resource" if info.name else "namespace" if info.namespace else "cluster"
-    dry_run = info.query.get("dryRun") if info.query else None
-    dry = "" if not dry_run else "All" if set(dry_run) == {"All"} else "invalid"
-    return (verb, info.group, info.version, info.resource, info.subresource, scope, dry)
+    """The labels of a request. known: there is such a resource; only then is it named, so that clients who make names
+    up cannot fill the memory."""
+    return UNKNOWN if info is None or (info.is_resource and not known) else info.labels
 
 
 class _Requests:

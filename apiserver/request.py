@@ -80,18 +80,18 @@ class Request:
     async def _received(self) -> bytes | None:
         """All that comes; None where it is too much."""
         chunks: list[bytes] = []
-        size, more = 0, True
-        while more:
+        size = 0
+        while True:
             message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
-            chunk = message.get("body", b"")
+            chunk: bytes = message.get("body", b"")
             size += len(chunk)
             if size > BODY_LIMIT:
                 return None
+            if not message.get("more_body", False):
+                return b"".join((*chunks, chunk)) if chunks else chunk
             chunks.append(chunk)
-            more = message.get("more_body", False)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def body(self) -> bytes:
         """The whole body. Raises 413."""

@@ -8,6 +8,8 @@ from functools import lru_cache
 from urllib.parse import parse_qs, unquote
 
 VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "GET": "get"}
+READ_ONLY = frozenset({"GET", "HEAD", "OPTIONS"})
+Labels = tuple[str, str, str, str, str, str, str]
 NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
 """Below /namespaces/NAME these are subresources of the namespace, anything else a resource inside it."""
 RECALLED, LARGEST = 2048, 512
@@ -25,6 +27,7 @@ class RequestInfo:
 
     verb: get, list, watch, create, update, patch, delete, deletecollection; the lower-case method for non-resources.
     query: decoded parameters, every value in order.
+    labels: how metrics name such requests: verb, group, version, resource, subresource, scope, dry_run.
     """
 
     method: str
@@ -39,6 +42,7 @@ class RequestInfo:
     subresource: str = ""
     parts: tuple[str, ...] = ()
     query: Mapping[str, list[str]] = field(default_factory=dict)
+    labels: Labels = field(default=("", "", "", "", "", "", ""), compare=False)
 
     def param(self, name: str) -> str:
         """The first value of a query parameter, "" where there is none."""
@@ -67,7 +71,8 @@ def _parsed(method: str, raw_path: str, query_string: str) -> RequestInfo:
     elif parts[0] == "apis" and len(parts) >= 4:
         group, version, rest = parts[1], parts[2], parts[3:]
     else:
-        return RequestInfo(method, path, method.lower(), query=query)
+        labels = (method if method in READ_ONLY else "other", "", "", "", "", "", "")
+        return RequestInfo(method, path, method.lower(), query=query, labels=labels)
     verb = VERBS.get(method) or method.lower()
     if rest[0] in ("watch", "proxy") and len(rest) > 1:
         verb, *rest = rest
@@ -77,12 +82,26 @@ def _parsed(method: str, raw_path: str, query_string: str) -> RequestInfo:
         namespace = name
     if not name:
         verb = _collection_verb(verb, query)
+    what = (group, version, resource, subresource)
+    labels = (_VERB_LABELS.get(verb, verb.upper()), *what, _scope(namespace, name), _dry_run(query))
     return RequestInfo(
-        method, path, verb, True, group, version, namespace, resource, name, subresource, tuple(rest), query
+        method, path, verb, True, group, version, namespace, resource, name, subresource, tuple(rest), query, labels
     )
 
 
 _recalled = lru_cache(maxsize=RECALLED)(_parsed)
+
+
+_VERB_LABELS = {"create": "POST", "update": "PUT"}
+
+
+def _scope(namespace: str, name: str) -> str:
+    return "resource" if name else "namespace" if namespace else "cluster"
+
+
+def _dry_run(query: Mapping[str, list[str]]) -> str:
+    asked = query.get("dryRun")
+    return "" if not asked else "All" if set(asked) == {"All"} else "invalid"
 
 
 def _namespace(rest: list[str]) -> tuple[str, list[str]]:

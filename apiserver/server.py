@@ -29,12 +29,12 @@ from apiserver.handlers.respond import GZIP_FROM, compressed, status_response
 from apiserver.health import Observed
 from apiserver.kinds import KINDS
 from apiserver.kinds.kind import Kind, Object, User
-from apiserver.metrics import READ_ONLY, RequestMetrics, labels_of
+from apiserver.metrics import RequestMetrics, labels_of
 from apiserver.recent import Recent
 from apiserver.registry import Registry
 from apiserver.repair import Repair
 from apiserver.request import ClientGone, Message, Receive, Request, Response, Send
-from apiserver.requestinfo import RequestInfo
+from apiserver.requestinfo import READ_ONLY, RequestInfo
 from apiserver.routing import negotiated, route, served_in
 from apiserver.sending import send_answer
 from apiserver.storage.store import Store

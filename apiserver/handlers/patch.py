@@ -154,6 +154,8 @@ def identified(request: Request, new: Object, live: Object | None) -> None:
     """A patched object against the URL and the live object: name, namespace, uid, version. Raises 400, 409, 422."""
     kind, info = request.kind, request.info
     metadata = new.get("metadata")
+    if live is not None and metadata is live["metadata"]:
+        return
     if not isinstance(metadata, dict):
         raise errors.bad_request(
             f"the name of the object ({info.name} based on URL) was undeterminable: name must be provided"
@@ -171,8 +173,6 @@ def identified(request: Request, new: Object, live: Object | None) -> None:
     if live is None:
         return
     before = live["metadata"]
-    if metadata is before:
-        return
     revision = unparsable_version(metadata.get("resourceVersion", ""))
     if not revision and not kind.strategy.unconditional_update:
         raise must_be_specified(kind, info.name)
