@@ -1,8 +1,10 @@
-"""The calibration: a bare ASGI callable on uvicorn (httptools, uvloop) answering one small object, without TLS."""
+"""`python -m benchmarks.limit [PORT]`, the calibration: a bare ASGI callable on uvicorn (httptools, uvloop) answering
+one small object, without TLS. Several may share a port."""
 
 from __future__ import annotations
 
 import socket
+import sys
 from typing import Any
 
 BODY = b'{"kind":"Service","apiVersion":"v1","metadata":{"name":"redis","namespace":"default"}}'
@@ -17,7 +19,8 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
 def main() -> None:
     import uvicorn
 
-    listening = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    listening = socket.create_server(("127.0.0.1", port), backlog=2048, reuse_port=port > 0)
     configuration = uvicorn.Config(
         app, http="httptools", loop="uvloop", ws="none", lifespan="off", log_level="error", access_log=False
     )

@@ -52,16 +52,11 @@ class Bench:
     async def against_limit(self, send: Callable[[int], Awaitable[load.Report]]) -> Measured:
         """A load by turns with a bare ASGI callable on uvicorn; `send` gets the number of the round. Raises
         RuntimeError for requests that fail."""
-        process = subprocess.Popen([sys.executable, "-m", "benchmarks.limit"], stdout=subprocess.PIPE, text=True)
         limits, reports = [], []
-        try:
-            port = int(read_until(process, re.compile(r"listening (\d+)"), 10)[1])
+        with limit() as port:
             for number in range(ROUNDS):
                 limits.append((await self.get(load.Target("127.0.0.1", port), "/")).rate)
                 reports.append(await send(number))
-        finally:
-            process.kill()
-            process.wait()
         failures = sum(report.failures for report in reports)
         if failures:
             raise RuntimeError(f"{failures} requests failed")
@@ -92,6 +87,17 @@ def running(*arguments: str, verb: str = "up") -> Iterator[Plane]:
     finally:
         plane.stop()
         shutil.rmtree(plane.directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def limit(port: int = 0) -> Iterator[int]:
+    """A process of the calibration: the port that it listens on."""
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.limit", str(port)], stdout=subprocess.PIPE, text=True)
+    try:
+        yield int(read_until(process, re.compile(r"listening (\d+)"), 10)[1])
+    finally:
+        process.kill()
+        process.wait()
 
 
 def resident(pid: int) -> float:
