@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 
 _IP_TEXT = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 _CIDR_TEXT = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
@@ -12,8 +14,17 @@ _OCTET = re.compile(r"[0-9]+")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
+RECALLED, LONGEST = 4096, 64
+"""How many addresses are recalled, and how long their texts may be: every change of a Service's endpoints names all of
+them again."""
+
+
 def parse_ip(value: str) -> Address | None:
     """An address as Kubernetes has always read them: leading zeros in octets are ignored, zones are refused."""
+    return _recalled(value) if len(value) <= LONGEST else _parsed(value)
+
+
+def _parsed(value: str) -> Address | None:
     if "%" in value:
         return None
     if value.count(".") == 3 and ":" not in value:
@@ -25,6 +36,29 @@ def parse_ip(value: str) -> Address | None:
         return ipaddress.ip_address(value)
     except ValueError:
         return None
+
+
+def non_special_ip(value: str) -> Sequence[str]:
+    """ValidateEndpointIP: no address that means the host, nobody, or only this link."""
+    return _special_recalled(value) if len(value) <= LONGEST else _special(value)
+
+
+def _special(value: str) -> tuple[str, ...]:
+    address = parse_ip(value)
+    if address is None:
+        return ("must be a valid IP address",)
+    found = [f"may not be unspecified ({value})"] if address.is_unspecified else []
+    if address.is_loopback:
+        found.append("may not be in the loopback range (127.0.0.0/8, ::1/128)")
+    if address.is_link_local:
+        found.append("may not be in the link-local range (169.254.0.0/16, fe80::/10)")
+    if any(address.version == net.version and address in net for net in _LINK_LOCAL_MULTICAST):
+        found.append("may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
+    return tuple(found)
+
+
+_LINK_LOCAL_MULTICAST = (ipaddress.ip_network("224.0.0.0/24"), ipaddress.ip_network("ff02::/16"))
+_recalled, _special_recalled = lru_cache(maxsize=RECALLED)(_parsed), lru_cache(maxsize=RECALLED)(_special)
 
 
 def legacy_ip(value: str) -> list[str]:

@@ -15,6 +15,7 @@ from apiserver.addresses import ip_address as ip_address
 from apiserver.addresses import ip_warnings as ip_warnings
 from apiserver.addresses import legacy_cidr as legacy_cidr
 from apiserver.addresses import legacy_ip as legacy_ip
+from apiserver.addresses import non_special_ip as non_special_ip
 from apiserver.addresses import parse_cidr as parse_cidr
 from apiserver.addresses import parse_ip as parse_ip
 from apiserver.field import FieldError, forbidden, immutable, invalid, required

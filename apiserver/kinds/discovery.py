@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apiserver import validation as rules
 from apiserver.field import FieldError, duplicate, immutable, invalid, not_supported, required, too_many
-from apiserver.kinds.endpoints import PROTOCOLS, non_special_ip, with_more
+from apiserver.kinds.endpoints import PROTOCOLS, with_more
 from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
 from apiserver.table import AGE
 
@@ -113,7 +113,7 @@ def _addresses(addresses: list[str], kind: str, path: str, known: frozenset[str]
 def _of_family(address: str, kind: str, path: str, where: str) -> list[FieldError]:
     wrong = (":" in address) != (kind == "IPv6")
     found = [invalid(path, address, f"must be an {kind} address")] if wrong else []
-    return found + non_special_ip(address, where)
+    return found + [invalid(where, address, text) for text in rules.non_special_ip(address)]
 
 
 def _domain_name(value: str, path: str) -> list[FieldError]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import replace
 
 from apiserver import validation as rules
@@ -71,27 +70,7 @@ def _address(address: Object, path: str) -> list[FieldError]:
         found += [invalid(f"{path}.hostname", hostname, text) for text in rules.dns1123_label(hostname)]
     if node is not None:
         found += [invalid(f"{path}.nodeName", node, text) for text in rules.dns1123_subdomain(node)]
-    return found + non_special_ip(value, f"{path}.ip")
-
-
-def non_special_ip(value: str, path: str) -> list[FieldError]:
-    """ValidateEndpointIP: no address that means the host, nobody, or only this link."""
-    address = rules.parse_ip(value)
-    if address is None:
-        return [invalid(path, value, "must be a valid IP address")]
-    found: list[FieldError] = []
-    if address.is_unspecified:
-        found.append(invalid(path, value, f"may not be unspecified ({value})"))
-    if address.is_loopback:
-        found.append(invalid(path, value, "may not be in the loopback range (127.0.0.0/8, ::1/128)"))
-    if address.is_link_local:
-        found.append(invalid(path, value, "may not be in the link-local range (169.254.0.0/16, fe80::/10)"))
-    if any(address.version == net.version and address in net for net in _LINK_LOCAL_MULTICAST):
-        found.append(invalid(path, value, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"))
-    return found
-
-
-_LINK_LOCAL_MULTICAST = (ipaddress.ip_network("224.0.0.0/24"), ipaddress.ip_network("ff02::/16"))
+    return found + [invalid(f"{path}.ip", value, text) for text in rules.non_special_ip(value)]
 
 
 def _port(port: Object, path: str, named: bool) -> list[FieldError]:

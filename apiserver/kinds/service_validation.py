@@ -7,7 +7,6 @@ from typing import Any
 
 from apiserver import validation as rules
 from apiserver.field import FieldError, duplicate, forbidden, invalid, not_supported, required
-from apiserver.kinds.endpoints import non_special_ip
 from apiserver.kinds.kind import Object
 from apiserver.kinds.service_addresses import address_faults, changed_addresses
 from apiserver.kinds.service_types import WITH_ADDRESS, externally_accessible, headless, needs_health_check
@@ -172,7 +171,7 @@ def _external_ips(addresses: Iterable[str], known: Iterable[str]) -> list[FieldE
     for index, address in enumerate(addresses):
         path = f"spec.externalIPs[{index}]"
         texts = [] if address in known else rules.legacy_ip(address)
-        found += _texts(path, address, texts) or non_special_ip(address, path)
+        found += _texts(path, address, texts or rules.non_special_ip(address))
     return found
 
 
