@@ -123,7 +123,15 @@ def _set(annotations: dict[str, str], key: str, value: str | None) -> None:
 def _same(current: Object, subsets: list[Object], labels: dict[str, str], truncated: bool) -> bool:
     given, wanted = ({k: v for k, v in one.items() if k != HEADLESS} for one in (pods.labels_of(current), labels))
     marked = OVER_CAPACITY in (current["metadata"].get("annotations") or {})
-    return given == wanted and marked == truncated and comparable(current.get("subsets")) == comparable(subsets)
+    if given != wanted or marked != truncated or sizes(current.get("subsets")) != sizes(subsets):
+        return False
+    return comparable(current.get("subsets")) == comparable(subsets)
+
+
+def sizes(subsets: Any) -> list[list[int]]:
+    """How many addresses and ports each subset has: what tells most changes at once."""
+    names = ("addresses", "notReadyAddresses", "ports")
+    return [[len(subset.get(name) or ()) for name in names] for subset in subsets or ()]
 
 
 def comparable(subsets: Any) -> list[Any]:

@@ -13,10 +13,11 @@ def labels_of(obj: Object) -> dict[str, str]:
 
 
 def condition(obj: Object, kind: str) -> Object | None:
-    """A status condition by its type."""
-    for found in (obj.get("status") or {}).get("conditions") or ():
+    """A status condition by its type; it is the object's own, nobody may change it."""
+    conditions: Iterable[Object] = (obj.get("status") or {}).get("conditions") or ()
+    for found in conditions:
         if found.get("type") == kind:
-            return dict(found)
+            return found
     return None
 
 
