@@ -64,12 +64,12 @@ class Bench:
         share = median(rate / limit for rate, limit in zip(rates, limits, strict=True))
         return Measured(median(rates), median(limits), share, [delay for report in reports for delay in report.delays])
 
-    async def get(self, target: load.Target, path: str) -> load.Report:
+    async def get(self, target: load.Target, path: str, connections: int = CONNECTIONS) -> load.Report:
         """GET one path as fast as it goes."""
         if self.wrk:
-            return wrk.get(self.wrk, target, path, CONNECTIONS, self.seconds)
+            return wrk.get(self.wrk, target, path, connections, self.seconds)
         request = target.request("GET", path)
-        return await load.run(target, lambda: request, CONNECTIONS, self.seconds)
+        return await load.run(target, lambda: request, connections, self.seconds)
 
     async def send(self, target: load.Target, series: load.Series, connections: int) -> load.Report:
         """Send a series as fast as it goes."""
