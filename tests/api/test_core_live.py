@@ -1,0 +1,50 @@
+"""Core kinds through the running server: what only its handlers know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.plane import Plane
+
+
+def make_pod(name: str) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "spec": {"containers": [{"name": "c", "image": "nginx"}]}}
+
+
+def causes(answer: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(cause["field"], cause["message"]) for cause in answer["details"]["causes"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        (
+            "sinceSeconds=5&sinceTime=2024-01-01T00:00:00Z",
+            ("[]", "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified"),
+        ),
+        ("stream=Stdout", ("stream", "Forbidden: may not be specified")),
+        ("limitBytes=0", ("limitBytes", "Invalid value: 0: must be greater than 0")),
+    ],
+)
+def test_log_options_are_judged_before_the_pod_is_looked_for(
+    plane: Plane, namespace: str, query: str, wanted: tuple[str, str]
+) -> None:
+    status, answer = plane.request("GET", f"/api/v1/namespaces/{namespace}/pods/missing/log?{query}")
+    assert (status, causes(answer)) == (422, [wanted])
+
+
+def test_a_log_since_no_time_at_all(plane: Plane, namespace: str) -> None:
+    status, answer = plane.request("GET", f"/api/v1/namespaces/{namespace}/pods/missing/log?sinceTime=x")
+    assert (status, answer["message"]) == (
+        400,
+        'parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006"',
+    )
+
+
+def test_a_bad_label_of_an_update_is_told_by_every_rule_that_looks(plane: Plane, namespace: str) -> None:
+    maps = f"/api/v1/namespaces/{namespace}/configmaps"
+    plane.request("POST", maps, {"metadata": {"name": "a"}})
+    status, answer = plane.request("PUT", f"{maps}/a", {"metadata": {"name": "a", "labels": {"a": "-"}}})
+    assert (status, [field for field, _ in causes(answer)]) == (422, ["metadata.labels"] * 4)
