@@ -304,8 +304,8 @@ def changed_meta(
     new: Mapping[str, Any], old: Mapping[str, Any], namespaced: bool, name_rule: NameRule, again: int
 ) -> list[FieldError]:
     """What is wrong with an update's metadata. The real server judges it for every kind (rest.BeforeUpdate: the object,
-    then the change) and then in the kind's own validation (the change, and `again` times the object), so causes are
-    told as often."""
+    then the change) and then in the kind's own validation (the change, and `again` times the object; less than 0: for
+    a kind that is not built in), so causes are told as often."""
     frozen = object_meta_update(new, old)
     # what nobody has touched was judged when it was written
     if all(new.get(name) == old.get(name) for name in _JUDGED):
@@ -313,7 +313,7 @@ def changed_meta(
     names = new.get("finalizers") or ()
     every = object_meta(new, namespaced, name_rule, own=False)
     change = frozen + labels_and_owners(new, "metadata")
-    own = own_finalizers(names, "metadata.finalizers")
+    own = own_finalizers(names, "metadata.finalizers") if again >= 0 else []
     return every + change + change + own + (every + own) * again
 
 

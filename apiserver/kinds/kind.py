@@ -74,6 +74,11 @@ class Context:
 _OF_STATUS_WRITES = frozenset({"status", "metadata", "apiVersion", "kind"})
 
 
+NOT_BUILT_IN = -1
+"""`metadata_again` of custom kinds, and of the groups apiextensions and apiregistration: their finalizers may be any
+qualified names, also such without a domain."""
+
+
 class Strategy:
     """The rules of a kind. Called in this order (rest.BeforeCreate / BeforeUpdate of the real server):
 
@@ -103,7 +108,8 @@ class Strategy:
     """A status write leaves the metadata as it was."""
     orphan_dependents_by_default = False
     metadata_again = 0
-    """How often the kind's own rules judge the metadata of an update that every kind's rules have judged already."""
+    """How often the kind's own rules judge the metadata of an update that every kind's rules have judged already, or
+    NOT_BUILT_IN."""
     garbage_collected = True
     """Propagation policies apply (not to Events)."""
     announces_deletion = False

@@ -48,3 +48,27 @@ def test_a_bad_label_of_an_update_is_told_by_every_rule_that_looks(plane: Plane,
     plane.request("POST", maps, {"metadata": {"name": "a"}})
     status, answer = plane.request("PUT", f"{maps}/a", {"metadata": {"name": "a", "labels": {"a": "-"}}})
     assert (status, [field for field, _ in causes(answer)]) == (422, ["metadata.labels"] * 4)
+
+
+def test_custom_kinds_may_have_finalizers_without_a_domain(plane: Plane, namespace: str) -> None:
+    group = f"{namespace}.example.com"
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    versions = [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}]
+    spec = {"group": group, "scope": "Namespaced", "names": {"plural": "foos", "kind": "Foo"}, "versions": versions}
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    status, _ = plane.request("POST", definitions, {"metadata": {"name": f"foos.{group}"}, "spec": spec})
+    assert status == 201
+    foos = f"/apis/{group}/v1/namespaces/{namespace}/foos"
+    plane.eventually_status(foos, 200)
+    foo = {"apiVersion": f"{group}/v1", "kind": "Foo", "metadata": {"name": "a", "finalizers": ["one.example.com"]}}
+    advice = "prefer a domain-qualified finalizer name including a path (/) to avoid accidental conflicts"
+    assert plane.warnings("POST", foos, foo) == [
+        f'metadata.finalizers: "one.example.com": {advice} with other finalizer writers'
+    ]
+    merge = {"Content_Type": "application/merge-patch+json"}
+    patch = {"metadata": {"finalizers": ["one.example.com", "example.com/two", "plain"]}}
+    assert plane.warnings("PATCH", f"{foos}/a", patch, **merge) == [
+        f'metadata.finalizers: "plain": {advice} with other finalizer writers'
+    ]
+    plane.request("PATCH", f"{foos}/a", {"metadata": {"finalizers": None}}, **merge)
+    plane.request("DELETE", f"{definitions}/foos.{group}")

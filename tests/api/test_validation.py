@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from apiserver import validation as rules
+from apiserver.kinds.kind import NOT_BUILT_IN
 
 LABEL = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
@@ -160,7 +161,8 @@ def test_metadata_is_judged_for_every_kind_and_again_by_some() -> None:
         return [fault.field for fault in rules.changed_meta(new, {"name": "a"}, False, rules.dns1123_subdomain, again)]
 
     assert found(0) == ["metadata.labels", "metadata.labels", "metadata.labels", "metadata.finalizers[0]"]
-    assert found(1) == found(0) + ["metadata.labels", "metadata.finalizers[0]"]
+    assert found(1) == [*found(0), "metadata.labels", "metadata.finalizers[0]"]
+    assert found(NOT_BUILT_IN) == ["metadata.labels"] * 3
 
 
 def test_owners_are_judged_without_saying_which() -> None:
