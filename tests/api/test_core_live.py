@@ -72,3 +72,34 @@ def test_custom_kinds_may_have_finalizers_without_a_domain(plane: Plane, namespa
     ]
     plane.request("PATCH", f"{foos}/a", {"metadata": {"finalizers": None}}, **merge)
     plane.request("DELETE", f"{definitions}/foos.{group}")
+
+
+def test_keys_that_do_not_fit_are_told_of(plane: Plane, namespace: str) -> None:
+    secrets = f"/api/v1/namespaces/{namespace}/secrets"
+    secret = {"metadata": {"name": "a"}, "type": "kubernetes.io/tls", "data": {"tls.crt": "dg==", "tls.key": "dg=="}}
+    wanted = ["tls: failed to find any PEM data in certificate input"]
+    assert plane.warnings("POST", secrets, secret) == wanted
+    assert plane.warnings("PUT", f"{secrets}/a", secret) == wanted
+    assert plane.warnings("POST", secrets, {**secret, "metadata": {"name": "b"}, "type": "example.com/own"}) == []
+
+
+def test_mountable_secrets_are_advised_against_once(plane: Plane, namespace: str) -> None:
+    accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+    name = "kubernetes.io/enforce-mountable-secrets"
+    account = {"metadata": {"name": "a", "annotations": {name: "true"}}}
+    assert plane.warnings("POST", accounts, account) == [
+        f"metadata.annotations[{name}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted "
+        "secrets"
+    ]
+    assert plane.warnings("PUT", f"{accounts}/a", account) == []
+
+
+def test_slices_of_names_and_of_controllers(plane: Plane, namespace: str) -> None:
+    slices = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
+    names = {"metadata": {"name": "a"}, "addressType": "FQDN", "endpoints": [{"addresses": ["a.example.com"]}]}
+    assert plane.warnings("POST", slices, names) == ["spec.addressType: FQDN endpoints are deprecated"]
+    assert plane.warnings("PUT", f"{slices}/a", {**names, "endpoints": []}) == []
+    addresses = {"metadata": {"name": "b"}, "addressType": "IPv6", "endpoints": [{"addresses": ["FD00::1"]}]}
+    assert len(plane.warnings("POST", slices, addresses)) == 1
+    labels = {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}
+    assert plane.warnings("POST", slices, {**addresses, "metadata": {"name": "c", "labels": labels}}) == []
