@@ -11,7 +11,7 @@ from apiserver import errors, writeoptions
 from apiserver.auth.reviews import review
 from apiserver.body import read_object
 from apiserver.field import FieldError, forbidden, invalid, required
-from apiserver.handlers import read
+from apiserver.handlers import proxy, read
 from apiserver.handlers.create import context_of, place
 from apiserver.handlers.eviction import evict
 from apiserver.handlers.respond import value_response
@@ -21,6 +21,7 @@ from apiserver.request import Request, Response
 from apiserver.requestinfo import RequestInfo
 from apiserver.schema.gotime import canonical
 
+_CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
 BINDING = Kind("", "v1", "Binding", "bindings", True)
 CREATED = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
@@ -111,22 +112,25 @@ async def log(request: Request) -> Response:
     if faults:
         raise errors.invalid("", "PodLogOptions", request.info.name, faults)
     pod = orjson.loads(read.find(request).data)
-    names = [
-        c["name"]
-        for group in ("containers", "initContainers", "ephemeralContainers")
-        for c in pod["spec"].get(group) or ()
-    ]
-    container = options.param("container")
-    if not container and len(pod["spec"].get("containers") or ()) > 1:
-        shown = " ".join(c["name"] for c in pod["spec"]["containers"])
-        raise errors.bad_request(
-            f"a container name must be specified for pod {request.info.name}, choose one of: [{shown}]"
-        )
-    if container and container not in names:
-        raise errors.bad_request(f"container {container} is not valid for pod {request.info.name}")
+    _check_container(pod, options)
     if not pod["spec"].get("nodeName"):
         return Response(204, b"", "text/plain")
     raise _no_kubelet(request, pod)
+
+
+def _check_container(pod: Object, info: RequestInfo) -> None:
+    """Where the request names no container, the pod may have one only. Raises 400."""
+    spec, container = pod["spec"], info.param("container")
+    names = {group: [c["name"] for c in spec.get(group) or ()] for group in _CONTAINERS}
+    if container:
+        if not any(container in group for group in names.values()):
+            raise errors.bad_request(f"container {container} is not valid for pod {info.name}")
+    elif len(names["containers"]) > 1:
+        text = f"a container name must be specified for pod {info.name}, choose one of: "
+        text += f"[{' '.join(names['containers'])}]"
+        if names["initContainers"]:
+            text += f" or one of the init containers: [{' '.join(names['initContainers'])}]"
+        raise errors.bad_request(text)
 
 
 def _log_faults(info: RequestInfo) -> list[FieldError]:
@@ -170,12 +174,17 @@ def _no_kubelet(request: Request, pod: Object) -> errors.StatusError:
 
 async def connect(request: Request) -> Response:
     """exec, attach, port-forward and proxy need a real node."""
-    if request.kind.resource == "pods":
+    if request.info.subresource == "proxy":
+        proxy.check(request)
+    elif request.kind.resource == "pods":
         pod = orjson.loads(read.find(request).data)
+        if request.info.subresource != "portforward":
+            _check_container(pod, request.info)
         if not pod["spec"].get("nodeName"):
             raise errors.bad_request(f"pod {request.info.name} does not have a host assigned")
         raise _no_kubelet(request, pod)
-    read.find(request)
+    if request.kind.resource == "nodes":
+        read.find(request)
     raise errors.unavailable(
         f"{request.kind.plural}/{request.info.subresource} needs a real node; this control plane runs none"
     )

@@ -103,3 +103,43 @@ def test_slices_of_names_and_of_controllers(plane: Plane, namespace: str) -> Non
     assert len(plane.warnings("POST", slices, addresses)) == 1
     labels = {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}
     assert plane.warnings("POST", slices, {**addresses, "metadata": {"name": "c", "labels": labels}}) == []
+
+
+def test_a_proxy_says_where_it_cannot_go(plane: Plane, namespace: str) -> None:
+    core = f"/api/v1/namespaces/{namespace}"
+    service = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80, "name": "http"}]}}
+    plane.request("POST", f"{core}/services", service)
+
+    def said(path: str) -> tuple[int, str]:
+        status, answer = plane.request("GET", f"{core}/{path}/proxy/")
+        return status, answer["message"]
+
+    assert said("services/none") == (404, 'endpoints "none" not found')
+    assert said("services/none:80") == (404, 'services "none" not found')
+    assert said("services/web:99") == (503, 'no service port 99 found for service "web"')
+    assert said("services/a:b:c:d") == (400, 'invalid service request "a:b:c:d"')
+    assert said("services/ftp:web:80") == (400, 'invalid service request "ftp:web:80"')
+    plane.request("POST", f"{core}/endpoints", {"metadata": {"name": "web"}})
+    assert said("services/https:web:80") == (503, 'no endpoints available for service "web"')
+    subset = {"addresses": [{"ip": "10.1.1.1"}], "ports": [{"name": "other", "port": 80}]}
+    plane.request("PUT", f"{core}/endpoints/web", {"metadata": {"name": "web"}, "subsets": [subset]})
+    assert said("services/web:http") == (503, 'no endpoints available for service "web:http"')
+
+    plane.request("POST", f"{core}/pods", make_pod("p"))
+    assert said("pods/none") == (404, 'pods "none" not found')
+    assert said("pods/p:80") == (400, "address not allowed")
+
+
+def test_a_pod_of_many_containers_wants_one_named(plane: Plane, namespace: str) -> None:
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    containers = [{"name": name, "image": "nginx"} for name in ("c", "d")]
+    spec = {"containers": containers, "initContainers": [{"name": "i", "image": "nginx"}]}
+    plane.request("POST", pods, {"metadata": {"name": "p"}, "spec": spec})
+    for path in ("log", "exec?command=ls", "attach"):
+        assert plane.request("GET", f"{pods}/p/{path}")[1]["message"] == (
+            "a container name must be specified for pod p, choose one of: [c d] or one of the init containers: [i]"
+        )
+    status, answer = plane.request("GET", f"{pods}/p/exec?command=ls&container=x")
+    assert (status, answer["message"]) == (400, "container x is not valid for pod p")
+    for path in ("exec?command=ls&container=i", "portforward"):
+        assert plane.request("GET", f"{pods}/p/{path}")[1]["message"] == "pod p does not have a host assigned"
