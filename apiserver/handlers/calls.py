@@ -21,7 +21,7 @@ from apiserver.request import Request, Response
 from apiserver.requestinfo import RequestInfo
 from apiserver.schema.gotime import canonical
 
-_CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
+_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 BINDING = Kind("", "v1", "Binding", "bindings", True)
 CREATED = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
@@ -121,15 +121,11 @@ async def log(request: Request) -> Response:
 def _check_container(pod: Object, info: RequestInfo) -> None:
     """Where the request names no container, the pod may have one only. Raises 400."""
     spec, container = pod["spec"], info.param("container")
-    names = {group: [c["name"] for c in spec.get(group) or ()] for group in _CONTAINERS}
-    if container:
-        if not any(container in group for group in names.values()):
-            raise errors.bad_request(f"container {container} is not valid for pod {info.name}")
-    elif len(names["containers"]) > 1:
-        text = f"a container name must be specified for pod {info.name}, choose one of: "
-        text += f"[{' '.join(names['containers'])}]"
-        if names["initContainers"]:
-            text += f" or one of the init containers: [{' '.join(names['initContainers'])}]"
+    names = [c["name"] for group in _CONTAINERS for c in spec.get(group) or ()]
+    if container and container not in names:
+        raise errors.bad_request(f"container {container} is not valid for pod {info.name}")
+    if not container and len(spec.get("containers") or ()) > 1:
+        text = f"a container name must be specified for pod {info.name}, choose one of: [{' '.join(names)}]"
         raise errors.bad_request(text)
 
 

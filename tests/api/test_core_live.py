@@ -137,9 +137,34 @@ def test_a_pod_of_many_containers_wants_one_named(plane: Plane, namespace: str) 
     plane.request("POST", pods, {"metadata": {"name": "p"}, "spec": spec})
     for path in ("log", "exec?command=ls", "attach"):
         assert plane.request("GET", f"{pods}/p/{path}")[1]["message"] == (
-            "a container name must be specified for pod p, choose one of: [c d] or one of the init containers: [i]"
+            "a container name must be specified for pod p, choose one of: [i c d]"
         )
     status, answer = plane.request("GET", f"{pods}/p/exec?command=ls&container=x")
     assert (status, answer["message"]) == (400, "container x is not valid for pod p")
     for path in ("exec?command=ls&container=i", "portforward"):
         assert plane.request("GET", f"{pods}/p/{path}")[1]["message"] == "pod p does not have a host assigned"
+
+
+APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/"
+
+
+def test_app_armor_annotations_become_fields(plane: Plane, namespace: str) -> None:
+    pod = make_pod("p")
+    pod["metadata"]["annotations"] = {f"{APP_ARMOR}c": "localhost/mine"}
+    status, made = plane.request("POST", f"/api/v1/namespaces/{namespace}/pods", pod)
+    assert status == 201
+    profile = {"type": "Localhost", "localhostProfile": "mine"}
+    assert made["spec"]["containers"][0]["securityContext"] == {"appArmorProfile": profile}
+    assert made["metadata"]["annotations"] == pod["metadata"]["annotations"]
+    pod["metadata"]["name"] = "q"
+    assert plane.warnings("POST", f"/api/v1/namespaces/{namespace}/pods", pod) == [
+        f'metadata.annotations[{APP_ARMOR}c]: deprecated since v1.30; use the "appArmorProfile" field instead'
+    ]
+
+
+def test_a_status_of_discouraged_addresses(plane: Plane, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    plane.request("POST", path, make_pod("p"))
+    written = {"status": {"podIPs": [{"ip": "2001:DB8::1"}, {"ip": "10.0.0.1"}]}}
+    (warning,) = plane.warnings("PATCH", f"{path}/p/status", written, Content_Type="application/merge-patch+json")
+    assert warning.startswith("status.podIPs[0].ip: ")
