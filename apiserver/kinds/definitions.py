@@ -24,6 +24,7 @@ class DefinitionStrategy(Strategy):
     has_generation = True
     unconditional_update = False
     metadata_again = NOT_BUILT_IN
+    marked_first = True
 
     def default(self, obj: Object) -> None:
         spec = obj.setdefault("spec", {})
@@ -75,16 +76,13 @@ class DefinitionStrategy(Strategy):
         if not status.get("storedVersions"):
             status["storedVersions"] = (old.get("status") or {}).get("storedVersions")
 
-    def mark_deleted(self, obj: Object, context: Context) -> None:
-        finalizers = obj["metadata"].get("finalizers") or []
-        if CLEANUP not in finalizers:
-            obj["metadata"]["finalizers"] = [*finalizers, CLEANUP]
+    def mark_deleted(self, obj: Object, finalizers: list[str], context: Context) -> None:
+        present = obj["metadata"].get("finalizers") or []
+        if CLEANUP not in present:
+            obj["metadata"]["finalizers"] = [*present, CLEANUP]
         set_condition(
             obj.setdefault("status", {}), "Terminating", "True", "InstanceDeletionPending", TERMINATING, context.now
         )
-
-    def may_go(self, obj: Object) -> bool:
-        return CLEANUP not in (obj["metadata"].get("finalizers") or ())
 
 
 def _identity(obj: Object) -> list[FieldError]:

@@ -114,6 +114,9 @@ class Strategy:
     """Propagation policies apply (not to Events)."""
     announces_deletion = False
     """Even an immediate deletion is first written as an update with grace 0 (pods)."""
+    marked_first = False
+    """A first deletion only marks the object (`mark_deleted`), without a grace period; what is marked is then deleted
+    as any other object is (namespaces, definitions)."""
 
     def default(self, obj: Object) -> None:
         """Fill in what the version's defaulting fills in (SetDefaults_*). Idempotent; no look at the cluster."""
@@ -190,8 +193,9 @@ class Strategy:
         """Texts of Warning headers for a deletion. `options` are the DeleteOptions."""
         return []
 
-    def mark_deleted(self, obj: Object, context: Context) -> None:
-        """Further marks on an object that is being deleted (a namespace's phase)."""
+    def mark_deleted(self, obj: Object, finalizers: list[str], context: Context) -> None:
+        """A first deletion of what is `marked_first`: what there is to say beside the deletionTimestamp. `finalizers`
+        are those that the propagation policy wants."""
 
     def may_go(self, obj: Object) -> bool:
         """Whether an object marked for deletion, with no finalizer in its metadata, may be removed (namespaces have

@@ -168,3 +168,62 @@ def test_a_status_of_discouraged_addresses(plane: Plane, namespace: str) -> None
     written = {"status": {"podIPs": [{"ip": "2001:DB8::1"}, {"ip": "10.0.0.1"}]}}
     (warning,) = plane.warnings("PATCH", f"{path}/p/status", written, Content_Type="application/merge-patch+json")
     assert warning.startswith("status.podIPs[0].ip: ")
+
+
+def test_a_first_deletion_of_a_namespace_only_marks_it(plane: Plane, namespace: str) -> None:
+    path = f"/api/v1/namespaces/{namespace}-x"
+    _, made = plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": f"{namespace}-x"}})
+    plane.request("PUT", f"{path}/finalize", {**made, "spec": {}})
+    status, answer = plane.request("DELETE", path, {"preconditions": {"uid": "other"}})
+    uid = made["metadata"]["uid"]
+    why = f"Precondition failed: UID in precondition: other, UID in object meta: {uid}"
+    wanted = f'Operation cannot be fulfilled on namespaces "{namespace}-x": {why}'
+    assert (status, answer["message"]) == (409, wanted)
+    status, marked = plane.request("DELETE", f"{path}?orphanDependents=false&dryRun=All")
+    assert (status, marked["metadata"]["finalizers"]) == (200, ["foregroundDeletion"])
+    status, marked = plane.request("DELETE", path)
+    assert (status, marked["status"]["phase"]) == (200, "Terminating")
+    assert "deletionGracePeriodSeconds" not in marked["metadata"]
+    assert plane.request("GET", path)[1] == marked
+    assert plane.request("DELETE", path)[1]["status"]["phase"] == "Terminating"
+    assert plane.request("GET", path)[0] == 404
+
+
+def test_later_deletions_of_a_namespace_wait_for_its_finalizers(controlled_plane: Plane, namespace: str) -> None:
+    plane = controlled_plane
+    path = f"/api/v1/namespaces/{namespace}-y"
+    metadata = {"name": f"{namespace}-y", "finalizers": ["example.com/hold"]}
+    plane.request("POST", "/api/v1/namespaces", {"metadata": metadata, "spec": {"finalizers": ["example.com/hold"]}})
+    plane.request("DELETE", path)
+    waiting = plane.eventually(path, lambda one: one["spec"] == {"finalizers": ["example.com/hold"]})
+    assert plane.request("DELETE", f"{path}?propagationPolicy=Orphan") == (200, waiting)
+    _, waiting = plane.request("PUT", f"{path}/finalize", {**waiting, "spec": {}})
+    assert waiting["metadata"]["finalizers"] == ["example.com/hold"]
+    assert plane.request("DELETE", path)[1]["metadata"]["deletionGracePeriodSeconds"] == 0
+    plane.request("PATCH", path, {"metadata": {"finalizers": None}}, Content_Type="application/merge-patch+json")
+    assert plane.request("GET", path)[0] == 404
+
+
+def test_a_definition_is_marked_without_grace(plane: Plane) -> None:
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    spec = {
+        "group": "marked.example.com",
+        "scope": "Namespaced",
+        "names": {"plural": "foos", "kind": "Foo"},
+        "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+    }
+    name = "foos.marked.example.com"
+    plane.request("POST", path, {"metadata": {"name": name, "finalizers": ["example.com/hold"]}, "spec": spec})
+    plane.eventually_status("/apis/marked.example.com/v1/foos", 200)
+    marked = plane.request("DELETE", f"{path}/{name}?propagationPolicy=Foreground")[1]["metadata"]
+    assert marked["generation"] == 1
+    assert "deletionGracePeriodSeconds" not in marked
+    assert marked["finalizers"] == ["example.com/hold", "customresourcecleanup.apiextensions.k8s.io"]
+    left = plane.eventually(f"{path}/{name}", lambda one: one["metadata"]["finalizers"] == ["example.com/hold"])
+    ended = left["status"]["conditions"][-1]
+    assert (ended["status"], ended["message"]) == ("False", "removed all instances")
+    plane.request(
+        "PATCH", f"{path}/{name}", {"metadata": {"finalizers": None}}, Content_Type="application/merge-patch+json"
+    )
+    plane.eventually_status(f"{path}/{name}", 404)
