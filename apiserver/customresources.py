@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from apiserver.server import App
 
 IN_PROGRESS = ("InstanceDeletionInProgress", "CustomResource deletion is in progress")
+ENDED = ("InstanceDeletionCompleted", "removed all instances")
+NEVER_BEGUN = ("NeverEstablished", "resource was never established")
 log = logging.getLogger("miniplane.apiserver")
 
 
@@ -142,6 +144,9 @@ class CustomResources:
             return
         metadata["finalizers"] = [name for name in metadata["finalizers"] if name != CLEANUP]
         if metadata["finalizers"]:
+            ended = ENDED if condition(definition, "Established") else NEVER_BEGUN
+            set_condition(status, "Terminating", "False", *ended, self._app.now())
+            definition["status"] = status
             await self._write(definition)
         else:
             await self._app.store.submit([deletion_of(self._kind(), definition, int(metadata["resourceVersion"]))])

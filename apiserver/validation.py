@@ -268,9 +268,9 @@ NameRule = Callable[[str, bool], list[str]]
 
 
 def object_meta(
-    meta: Mapping[str, Any], namespaced: bool, name_rule: NameRule, path: str = "metadata"
+    meta: Mapping[str, Any], namespaced: bool, name_rule: NameRule, path: str = "metadata", *, own: bool = True
 ) -> list[FieldError]:
-    """ValidateObjectMeta."""
+    """ValidateObjectMeta; without `own` what it does for kinds that are not built in."""
     found: list[FieldError] = []
     prefix, name = meta.get("generateName"), meta.get("name")
     if prefix:
@@ -285,11 +285,17 @@ def object_meta(
         found.append(forbidden(f"{path}.namespace", "not allowed on this type"))
     if meta.get("generation", 0) < 0:
         found.append(invalid(f"{path}.generation", meta["generation"], "must be greater than or equal to 0"))
-    found += labels(meta.get("labels"), f"{path}.labels")
-    found += annotations(meta.get("annotations"), f"{path}.annotations")
-    found += owner_references(meta.get("ownerReferences") or (), f"{path}.ownerReferences")
+    found += labels_and_owners(meta, path)
     names = meta.get("finalizers") or ()
-    return found + finalizers(names, f"{path}.finalizers") + own_finalizers(names, f"{path}.finalizers")
+    found += finalizers(names, f"{path}.finalizers")
+    return found + own_finalizers(names, f"{path}.finalizers") if own else found
+
+
+def labels_and_owners(meta: Mapping[str, Any], path: str) -> list[FieldError]:
+    """Labels, annotations and owner references: what a change of metadata is judged by as a new object is."""
+    found = labels(meta.get("labels"), f"{path}.labels")
+    found += annotations(meta.get("annotations"), f"{path}.annotations")
+    return found + owner_references(meta.get("ownerReferences") or (), f"{path}.ownerReferences")
 
 
 _JUDGED = "name namespace generateName generation labels annotations ownerReferences finalizers".split()
@@ -298,53 +304,62 @@ _JUDGED = "name namespace generateName generation labels annotations ownerRefere
 def changed_meta(
     new: Mapping[str, Any], old: Mapping[str, Any], namespaced: bool, name_rule: NameRule, again: int
 ) -> list[FieldError]:
-    """What is wrong with an update's metadata. The real server judges it for every kind and then in the kind's own
-    validation (`again`: how often the latter does), so causes are told as often."""
+    """What is wrong with an update's metadata. The real server judges it for every kind (rest.BeforeUpdate: the object,
+    then the change) and then in the kind's own validation (the change, and `again` times the object; less than 0: for
+    a kind that is not built in), so causes are told as often."""
+    frozen = object_meta_update(new, old)
     # what nobody has touched was judged when it was written
-    judged = any(new.get(name) != old.get(name) for name in _JUDGED)
-    every = object_meta(new, namespaced, name_rule) if judged else []
-    changes = object_meta_update(new, old)
-    if not again:
-        return every + changes * 2
-    own = own_finalizers(new.get("finalizers") or (), "metadata.finalizers")
-    return [fault for fault in every if fault not in own] + changes * 2 + every * again
+    if all(new.get(name) == old.get(name) for name in _JUDGED):
+        return frozen * 2
+    names = new.get("finalizers") or ()
+    every = object_meta(new, namespaced, name_rule, own=False)
+    change = frozen + labels_and_owners(new, "metadata")
+    own = own_finalizers(names, "metadata.finalizers") if again >= 0 else []
+    return every + change + change + own + (every + own) * again
 
 
 _BANNED_OWNERS = frozenset({("v1", "Event")})
 
 
 def owner_references(references: Any, path: str) -> list[FieldError]:
+    """ValidateOwnerReferences. Causes do not say which of the references they are about."""
     found: list[FieldError] = []
     controller = ""
-    for index, reference in enumerate(references):
-        at = f"{path}[{index}]"
-        version = reference.get("apiVersion", "")
-        if not version.rpartition("/")[2]:
-            found.append(invalid(f"{at}.apiVersion", version, "version must not be empty"))
-        for key in ("kind", "name", "uid"):
-            if not reference.get(key):
-                found.append(invalid(f"{at}.{key}", reference.get(key, ""), "must not be empty"))
-        if (version, reference.get("kind")) in _BANNED_OWNERS:
-            text = f"{version}, Kind={reference['kind']} is disallowed from being an owner"
-            found.append(invalid(at, _in_order(reference), text))
-        if reference.get("controller"):
-            if controller:
-                why = (
-                    'Only one reference can have Controller set to true. Found "true" in references for '
-                    f"{controller} and {reference.get('name')}"
-                )
-                found.append(invalid(path, [_in_order(item) for item in references], why))
-            else:
-                controller = reference.get("name", "")
+    for reference in references:
+        found += _owner_reference(reference, path)
+        if not reference.get("controller"):
+            continue
+        name = f"{reference.get('kind', '')}/{reference.get('name', '')}"
+        if controller:
+            why = "Only one reference can have Controller set to true. "
+            why += f'Found "true" in references for {controller} and {name}'
+            found.append(invalid(path, [_in_order(item) for item in references], why))
+        controller = controller or name
     return found
 
 
-_OWNER_FIELDS = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
+def _owner_reference(reference: Mapping[str, Any], path: str) -> list[FieldError]:
+    found: list[FieldError] = []
+    version = reference.get("apiVersion", "")
+    group, _, number = version.rpartition("/")
+    if not number or "/" in group:  # which is no group and version
+        found.append(invalid(f"{path}.apiVersion", version, "version must not be empty"))
+    for key in ("kind", "name", "uid"):
+        if not reference.get(key):
+            found.append(invalid(f"{path}.{key}", reference.get(key, ""), "must not be empty"))
+    if (version, reference.get("kind")) in _BANNED_OWNERS:
+        text = f"{group}/{number}, Kind={reference['kind']} is disallowed from being an owner"
+        found.append(invalid(path, _in_order(reference), text))
+    return found
+
+
+_OWNER_FIELDS = ("apiVersion", "kind", "name", "uid")
 
 
 def _in_order(reference: Mapping[str, Any]) -> dict[str, Any]:
-    """An owner reference with its fields in the order of the Go type."""
-    return {name: reference[name] for name in _OWNER_FIELDS if name in reference}
+    """An owner reference as Go prints it: its fields in the order of the type, those that are required always."""
+    optional = {name: reference[name] for name in ("controller", "blockOwnerDeletion") if name in reference}
+    return {name: reference.get(name, "") for name in _OWNER_FIELDS} | optional
 
 
 STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
 
 import orjson
 
 from apiserver import errors, writeoptions
 from apiserver.auth.reviews import review
 from apiserver.body import read_object
-from apiserver.field import FieldError, invalid, required
-from apiserver.handlers import read
+from apiserver.field import FieldError, forbidden, invalid, required
+from apiserver.handlers import proxy, read
 from apiserver.handlers.create import context_of, place
 from apiserver.handlers.eviction import evict
 from apiserver.handlers.respond import value_response
 from apiserver.handlers.update import modify
 from apiserver.kinds.kind import Context, Kind, Object, Strategy, Subresource
 from apiserver.request import Request, Response
+from apiserver.requestinfo import RequestInfo
+from apiserver.schema.gotime import canonical
 
+_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 BINDING = Kind("", "v1", "Binding", "bindings", True)
 CREATED = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
@@ -105,45 +107,57 @@ def _scheduled(status: Object, now: str) -> Object:
 
 async def log(request: Request) -> Response:
     """GET pods/NAME/log: there is no kubelet to ask."""
-    pod = orjson.loads(read.find(request).data)
     options = request.info
     faults = _log_faults(options)
     if faults:
         raise errors.invalid("", "PodLogOptions", request.info.name, faults)
-    names = [
-        c["name"]
-        for group in ("containers", "initContainers", "ephemeralContainers")
-        for c in pod["spec"].get(group) or ()
-    ]
-    container = options.param("container")
-    if not container and len(pod["spec"].get("containers") or ()) > 1:
-        shown = " ".join(c["name"] for c in pod["spec"]["containers"])
-        raise errors.bad_request(
-            f"a container name must be specified for pod {request.info.name}, choose one of: [{shown}]"
-        )
-    if container and container not in names:
-        raise errors.bad_request(f"container {container} is not valid for pod {request.info.name}")
+    pod = orjson.loads(read.find(request).data)
+    _check_container(pod, options)
     if not pod["spec"].get("nodeName"):
         return Response(204, b"", "text/plain")
     raise _no_kubelet(request, pod)
 
 
-def _log_faults(info: Any) -> list[FieldError]:
+def _check_container(pod: Object, info: RequestInfo) -> None:
+    """Where the request names no container, the pod may have one only. Raises 400."""
+    spec, container = pod["spec"], info.param("container")
+    names = [c["name"] for group in _CONTAINERS for c in spec.get(group) or ()]
+    if container and container not in names:
+        raise errors.bad_request(f"container {container} is not valid for pod {info.name}")
+    if not container and len(spec.get("containers") or ()) > 1:
+        text = f"a container name must be specified for pod {info.name}, choose one of: [{' '.join(names)}]"
+        raise errors.bad_request(text)
+
+
+def _log_faults(info: RequestInfo) -> list[FieldError]:
+    """ValidatePodLogOptions, before anybody looks for the pod. Raises 400 for what is no number or time."""
+    given = {
+        name: writeoptions.integer(info.param(name))
+        for name in ("sinceSeconds", "tailLines", "limitBytes")
+        if name in info.query
+    }
+    _check_time(info.param("sinceTime"))
     found: list[FieldError] = []
-    for name, low in (("tailLines", 0), ("limitBytes", 1)):
-        if name in info.query and writeoptions.integer(info.param(name)) < low:
-            found.append(
-                invalid(
-                    name,
-                    writeoptions.integer(info.param(name)),
-                    f"must be greater than {'or equal to ' if low == 0 else ''}0",
-                )
-            )
-    if "sinceSeconds" in info.query and writeoptions.integer(info.param("sinceSeconds")) < 1:
-        found.append(
-            invalid("sinceSeconds", writeoptions.integer(info.param("sinceSeconds")), "must be greater than 0")
-        )
+    if given.get("tailLines", 0) < 0:
+        found.append(invalid("tailLines", given["tailLines"], "must be greater than or equal to 0"))
+    if given.get("limitBytes", 1) < 1:
+        found.append(invalid("limitBytes", given["limitBytes"], "must be greater than 0"))
+    if "sinceSeconds" in given and "sinceTime" in info.query:
+        found.append(forbidden("[]", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
+    elif given.get("sinceSeconds", 1) < 1:
+        found.append(invalid("sinceSeconds", given["sinceSeconds"], "must be greater than 0"))
+    if "stream" in info.query:  # PodLogsQuerySplitStreams, KEP-3288, is off
+        found.append(forbidden("stream", "may not be specified"))
     return found
+
+
+def _check_time(text: str) -> None:
+    if text in ("", "null"):  # which old clients send
+        return
+    try:
+        canonical(text, micro=False)
+    except ValueError as error:
+        raise errors.bad_request(str(error)) from None
 
 
 def _no_kubelet(request: Request, pod: Object) -> errors.StatusError:
@@ -156,12 +170,17 @@ def _no_kubelet(request: Request, pod: Object) -> errors.StatusError:
 
 async def connect(request: Request) -> Response:
     """exec, attach, port-forward and proxy need a real node."""
-    if request.kind.resource == "pods":
+    if request.info.subresource == "proxy":
+        proxy.check(request)
+    elif request.kind.resource == "pods":
         pod = orjson.loads(read.find(request).data)
+        if request.info.subresource != "portforward":
+            _check_container(pod, request.info)
         if not pod["spec"].get("nodeName"):
             raise errors.bad_request(f"pod {request.info.name} does not have a host assigned")
         raise _no_kubelet(request, pod)
-    read.find(request)
+    if request.kind.resource == "nodes":
+        read.find(request)
     raise errors.unavailable(
         f"{request.kind.plural}/{request.info.subresource} needs a real node; this control plane runs none"
     )

@@ -15,7 +15,7 @@ from apiserver.handlers.ownerreferences import keep_one_of_each
 from apiserver.handlers.precedents import Case, Precedent
 from apiserver.handlers.respond import object_response
 from apiserver.kinds.features import drop_disabled
-from apiserver.kinds.kind import Context, Kind, Object, Strategy
+from apiserver.kinds.kind import NOT_BUILT_IN, Context, Kind, Object, Strategy
 from apiserver.managers import track
 from apiserver.storage.types import Exists, Key, Record
 from apiserver.uids import new_uid
@@ -161,7 +161,8 @@ def finish_create(request: Request, strategy: Strategy, obj: Object, context: Co
         metadata["generation"] = 1
     drop_disabled(strategy.disabled_fields, obj, None)
     strategy.prepare_for_create(obj, context)
-    faults = validation.object_meta(metadata, kind.namespaced, strategy.validate_name)
+    own = strategy.metadata_again != NOT_BUILT_IN
+    faults = validation.object_meta(metadata, kind.namespaced, strategy.validate_name, own=own)
     faults += strategy.validate(obj, context)
     if faults:
         raise errors.invalid(kind.stored_group, obj["kind"], metadata.get("name", ""), faults)

@@ -63,6 +63,8 @@ async def delete_one(request: Request, name: str, options: DeleteOptions) -> tup
             await showable(kind, [live])
             old = object_as_version(kind, live)
             check_preconditions(kind, old, options)
+            if old["metadata"].get("deletionTimestamp") and not kind.strategy.may_go(old):
+                return old, False
             kind.strategy.check_delete(old, context)
             request.warnings.extend(kind.strategy.delete_warnings(old, options.raw))
             await app.admission.delete(request, kind, old, context)
@@ -76,20 +78,24 @@ async def delete_one(request: Request, name: str, options: DeleteOptions) -> tup
 
 
 def check_preconditions(kind: Kind, live: Object, options: DeleteOptions) -> None:
-    """DeleteOptions.preconditions (rest.BeforeDelete). Raises 409."""
+    """DeleteOptions.preconditions (rest.BeforeDelete; what is marked first has words of its own). Raises 409."""
     metadata = live["metadata"]
     checks = (
         ("UID", options.uid, metadata["uid"], "deleted and then recreated"),
         ("ResourceVersion", options.resource_version, metadata["resourceVersion"], "modified"),
     )
     for what, wanted, actual, guess in checks:
-        if wanted is not None and wanted != actual:
+        if wanted is None or wanted == actual:
+            continue
+        named = kind
+        why = f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {actual}"
+        if not kind.strategy.marked_first:
+            named = replace(kind, plural=kind.kind)
             why = (
                 f"the {what} in the precondition ({wanted}) does not match the {what} in record ({actual}). "
                 f"The object might have been {guess}"
             )
-            named = replace(kind, plural=kind.kind)
-            raise errors.conflict(named, metadata["name"], why)
+        raise errors.conflict(named, metadata["name"], why)
 
 
 async def _attempt(
@@ -97,11 +103,14 @@ async def _attempt(
 ) -> tuple[Object, bool]:
     app, kind = request.server, request.kind
     new = object_as_version(kind, live)
-    grace = kind.strategy.grace_period(old, options.raw)
     finalizers = wanted_finalizers(kind, old, options)
-    waits = mark(new, grace, finalizers, context, kind.strategy.has_generation)
-    kind.strategy.mark_deleted(new, context)
-    waits = waits or not kind.strategy.may_go(new)
+    if kind.strategy.marked_first and not old["metadata"].get("deletionTimestamp"):
+        new["metadata"]["deletionTimestamp"] = context.now
+        kind.strategy.mark_deleted(new, finalizers, context)
+        waits = True
+    else:
+        grace = kind.strategy.grace_period(old, options.raw)
+        waits = mark(new, grace, finalizers, context, kind.strategy.has_generation)
     if waits:
         if new == old or context.dry_run:
             return new, False
@@ -134,7 +143,7 @@ async def _announced(request: Request, live: Record, new: Object, gone: list) ->
 def wanted_finalizers(kind: Kind, old: Object, options: DeleteOptions) -> list[str]:
     """metadata.finalizers after the propagation policy: it adds or removes the two of the garbage collector."""
     current = list(old["metadata"].get("finalizers") or ())
-    orphan, foreground = _policy(kind, current, options)
+    orphan, foreground = _policy(kind, old, current, options)
     kept = [name for name in current if name not in (ORPHAN, FOREGROUND)]
     if orphan:
         kept.append(ORPHAN)
@@ -143,11 +152,12 @@ def wanted_finalizers(kind: Kind, old: Object, options: DeleteOptions) -> list[s
     return kept if set(kept) != set(current) else current
 
 
-def _policy(kind: Kind, current: list[str], options: DeleteOptions) -> tuple[bool, bool]:
+def _policy(kind: Kind, old: Object, current: list[str], options: DeleteOptions) -> tuple[bool, bool]:
     if not kind.strategy.garbage_collected:
         return False, False
     if options.orphan is not None:
-        return options.orphan, False
+        marked = bool(old["metadata"].get("deletionTimestamp"))
+        return options.orphan, not options.orphan and kind.strategy.marked_first and not marked
     if options.propagation:
         return options.propagation == "Orphan", options.propagation == "Foreground"
     if ORPHAN in current or FOREGROUND in current:
@@ -164,7 +174,9 @@ def mark(new: Object, grace: int, finalizers: list[str], context: Context, has_g
         metadata.pop("finalizers", None)
     previous = metadata.get("deletionGracePeriodSeconds")
     if metadata.get("deletionTimestamp"):
-        if previous is not None and grace < previous:
+        if previous is None:  # of what is marked first
+            metadata["deletionGracePeriodSeconds"] = grace
+        elif grace < previous:
             _set_deadline(metadata, grace, from_now=previous - grace)
         grace = min(grace, previous if previous is not None else grace)
     else:

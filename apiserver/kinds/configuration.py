@@ -17,6 +17,8 @@ from apiserver.table import AGE
 
 SIZE_LIMIT = 1024 * 1024
 ACCOUNT_NAME = "kubernetes.io/service-account.name"
+TLS = "kubernetes.io/tls"
+MOUNTABLE = "kubernetes.io/enforce-mountable-secrets"
 
 
 def _decoded_size(text: str) -> int:
@@ -85,6 +87,16 @@ class SecretStrategy(Free):
         found = [] if obj.get("type") == old.get("type") else [immutable("type", obj.get("type"))]
         return found + _frozen(obj, old, ("data",)) + self.validate(obj, context)
 
+    def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
+        """A key and a certificate that do not go together are stored, but told of."""
+        if obj.get("type") != TLS:
+            return []
+        from apiserver.kinds.keypair import fault
+
+        data = obj.get("data") or {}
+        found = fault(base64.b64decode(data.get("tls.crt", "")), base64.b64decode(data.get("tls.key", "")))
+        return [found] if found else []
+
     def field_values(self, obj: Object) -> Mapping[str, str]:
         return {"type": obj.get("type", "")}
 
@@ -106,7 +118,7 @@ def _keys_of_type(obj: Object, data: Mapping[str, str]) -> list[FieldError]:
         return [required("data[username]"), required("data[password]")]
     if kind == "kubernetes.io/ssh-auth" and not data.get("ssh-privatekey"):
         return [required("data[ssh-privatekey]")]
-    if kind == "kubernetes.io/tls":
+    if kind == TLS:
         return [required(f"data[{key}]") for key in ("tls.crt", "tls.key") if key not in data]
     return []
 
@@ -146,6 +158,13 @@ class ServiceAccountStrategy(Free):
 
     def prepare_for_update(self, obj: Object, old: Object, context: Context) -> None:
         self.prepare_for_create(obj, context)
+
+    def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
+        before = ((old or {}).get("metadata") or {}).get("annotations") or {}
+        if MOUNTABLE in before or MOUNTABLE not in (obj["metadata"].get("annotations") or {}):
+            return []
+        why = "deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"
+        return [f"metadata.annotations[{MOUNTABLE}]: {why}"]
 
 
 KINDS: tuple[Kind, ...] = (

@@ -12,10 +12,22 @@ import orjson
 from apiserver.conversion import WebhookConversion
 from apiserver.field import FieldError, invalid
 from apiserver.kinds.customversions import Versions
-from apiserver.kinds.kind import ALL_VERBS, STATUS, Column, Context, Kind, Object, Projection, Strategy, Subresource
+from apiserver.kinds.kind import (
+    ALL_VERBS,
+    NOT_BUILT_IN,
+    STATUS,
+    Column,
+    Context,
+    Kind,
+    Object,
+    Projection,
+    Strategy,
+    Subresource,
+)
 from apiserver.schema.custom import CustomSchema
 from apiserver.schema.registry import Schemas
 from apiserver.table import age
+from apiserver.validation import STANDARD_FINALIZERS
 from apiserver.webhookclient import WebhookClient
 
 _STEP = re.compile(
@@ -66,6 +78,7 @@ class CustomStrategy(Strategy):
 
     unconditional_update = False
     has_generation = True
+    metadata_again = NOT_BUILT_IN
 
     def __init__(self, kind: str, schema: CustomSchema, has_status: bool, fields: tuple[str, ...]) -> None:
         self.kind, self.schema, self.has_status = kind, schema, has_status
@@ -91,10 +104,23 @@ class CustomStrategy(Strategy):
         return self.schema.validate_status(obj, old)
 
     def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
-        return [] if old is None else self.schema.ratcheted(obj, old)
+        found = _finalizer_warnings(obj, old)
+        return found if old is None else found + self.schema.ratcheted(obj, old)
 
     def field_values(self, obj: Object) -> Mapping[str, str]:
         return {name: _text(found_at(obj, steps)) for name, steps in self.paths.items()}
+
+
+def _finalizer_warnings(obj: Object, old: Object | None) -> list[str]:
+    """Of finalizers that the write adds (the customresource strategy's validateKubeFinalizerName)."""
+    names = obj["metadata"].get("finalizers") or ()
+    before = ((old or {}).get("metadata") or {}).get("finalizers") or ()
+    return [
+        f'metadata.finalizers: "{name}": prefer a domain-qualified finalizer name including a path (/) to avoid '
+        "accidental conflicts with other finalizer writers"
+        for name in sorted(set(names) - set(before))
+        if "/" not in name and name not in STANDARD_FINALIZERS
+    ]
 
 
 def _text(value: Any) -> str:

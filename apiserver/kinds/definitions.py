@@ -9,7 +9,7 @@ from apiserver.field import FieldError, immutable, invalid, not_supported, quote
 from apiserver.kinds.clientconfig import conversion_faults, default_client_config
 from apiserver.kinds.definition_status import approval_faults, condition, set_condition
 from apiserver.kinds.definition_views import VIEWS, shared
-from apiserver.kinds.kind import STATUS, Context, Kind, Object, Strategy, Subresource
+from apiserver.kinds.kind import NOT_BUILT_IN, STATUS, Context, Kind, Object, Strategy, Subresource
 
 GROUP = "apiextensions.k8s.io"
 RESOURCE = f"customresourcedefinitions.{GROUP}"
@@ -23,6 +23,8 @@ class DefinitionStrategy(Strategy):
 
     has_generation = True
     unconditional_update = False
+    metadata_again = NOT_BUILT_IN
+    marked_first = True
 
     def default(self, obj: Object) -> None:
         spec = obj.setdefault("spec", {})
@@ -74,16 +76,13 @@ class DefinitionStrategy(Strategy):
         if not status.get("storedVersions"):
             status["storedVersions"] = (old.get("status") or {}).get("storedVersions")
 
-    def mark_deleted(self, obj: Object, context: Context) -> None:
-        finalizers = obj["metadata"].get("finalizers") or []
-        if CLEANUP not in finalizers:
-            obj["metadata"]["finalizers"] = [*finalizers, CLEANUP]
+    def mark_deleted(self, obj: Object, finalizers: list[str], context: Context) -> None:
+        present = obj["metadata"].get("finalizers") or []
+        if CLEANUP not in present:
+            obj["metadata"]["finalizers"] = [*present, CLEANUP]
         set_condition(
             obj.setdefault("status", {}), "Terminating", "True", "InstanceDeletionPending", TERMINATING, context.now
         )
-
-    def may_go(self, obj: Object) -> bool:
-        return CLEANUP not in (obj["metadata"].get("finalizers") or ())
 
 
 def _identity(obj: Object) -> list[FieldError]:

@@ -9,6 +9,8 @@ from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
 from apiserver.table import AGE
 
 ADDRESS_TYPES = ("FQDN", "IPv4", "IPv6")
+MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
+CONTROLLERS = ("endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io")
 ADDRESSES, ENDPOINTS, PORTS, TOPOLOGY, HINTS = 100, 1000, 20000, 16, 8
 """How many there may be."""
 
@@ -50,7 +52,9 @@ class EndpointSliceStrategy(Strategy):
     def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
         found: list[str] = []
         if obj.get("addressType") == "FQDN":
-            return found
+            return [] if old is not None else ["spec.addressType: FQDN endpoints are deprecated"]
+        if (obj["metadata"].get("labels") or {}).get(MANAGED_BY) in CONTROLLERS:  # which write no others
+            return []
         for index, endpoint in enumerate(obj.get("endpoints") or ()):
             for place, address in enumerate(endpoint.get("addresses") or ()):
                 found += rules.ip_warnings(f"endpoints[{index}].addresses[{place}]", address)

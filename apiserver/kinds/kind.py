@@ -74,6 +74,11 @@ class Context:
 _OF_STATUS_WRITES = frozenset({"status", "metadata", "apiVersion", "kind"})
 
 
+NOT_BUILT_IN = -1
+"""`metadata_again` of custom kinds, and of the groups apiextensions and apiregistration: their finalizers may be any
+qualified names, also such without a domain."""
+
+
 class Strategy:
     """The rules of a kind. Called in this order (rest.BeforeCreate / BeforeUpdate of the real server):
 
@@ -103,11 +108,15 @@ class Strategy:
     """A status write leaves the metadata as it was."""
     orphan_dependents_by_default = False
     metadata_again = 0
-    """How often the kind's own rules judge the metadata of an update that every kind's rules have judged already."""
+    """How often the kind's own rules judge the metadata of an update that every kind's rules have judged already, or
+    NOT_BUILT_IN."""
     garbage_collected = True
     """Propagation policies apply (not to Events)."""
     announces_deletion = False
     """Even an immediate deletion is first written as an update with grace 0 (pods)."""
+    marked_first = False
+    """A first deletion only marks the object (`mark_deleted`), without a grace period; what is marked is then deleted
+    as any other object is (namespaces, definitions)."""
 
     def default(self, obj: Object) -> None:
         """Fill in what the version's defaulting fills in (SetDefaults_*). Idempotent; no look at the cluster."""
@@ -183,8 +192,9 @@ class Strategy:
         """Texts of Warning headers for a deletion. `options` are the DeleteOptions."""
         return []
 
-    def mark_deleted(self, obj: Object, context: Context) -> None:
-        """Further marks on an object that is being deleted (a namespace's phase)."""
+    def mark_deleted(self, obj: Object, finalizers: list[str], context: Context) -> None:
+        """A first deletion of what is `marked_first`: what there is to say beside the deletionTimestamp. `finalizers`
+        are those that the propagation policy wants."""
 
     def may_go(self, obj: Object) -> bool:
         """Whether an object marked for deletion, with no finalizer in its metadata, may be removed (namespaces have

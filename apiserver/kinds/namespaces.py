@@ -24,6 +24,7 @@ class NamespaceStrategy(Strategy):
 
     metadata_again = 1
     delete_answers_object = True
+    marked_first = True
 
     def default(self, obj: Object) -> None:
         if obj["metadata"].get("name"):
@@ -66,10 +67,12 @@ class NamespaceStrategy(Strategy):
     def validate_name(self, name: str, prefix: bool = False) -> list[str]:
         return rules.dns1123_label(name, prefix=prefix)
 
-    def mark_deleted(self, obj: Object, context: Context) -> None:
-        """A namespace has no grace period: it waits for its finalizers."""
+    def mark_deleted(self, obj: Object, finalizers: list[str], context: Context) -> None:
         obj.setdefault("status", {})["phase"] = "Terminating"
-        obj["metadata"].pop("deletionGracePeriodSeconds", None)
+        if finalizers:
+            obj["metadata"]["finalizers"] = finalizers
+        else:
+            obj["metadata"].pop("finalizers", None)
 
     def may_go(self, obj: Object) -> bool:
         return not (obj.get("spec") or {}).get("finalizers")

@@ -11,7 +11,7 @@ from apiserver.kinds.kind import STATUS, Context, Kind, Object, Strategy, Subres
 from apiserver.kinds.pod_columns import COLUMNS, row_conditions
 from apiserver.kinds.pod_defaults import default_pod, default_pod_spec
 from apiserver.kinds.pod_validation import validate_pod_template
-from apiserver.kinds.pods import creation, spec, status, update
+from apiserver.kinds.pods import creation, resize, spec, status, update
 from apiserver.kinds.pods.qos import qos_class
 from apiserver.kinds.pods.warnings import pod_warnings
 from apiserver.validation import dns1123_label
@@ -52,6 +52,7 @@ class PodStrategy(Strategy):
         if obj["spec"].get("schedulingGates"):
             obj["status"]["conditions"] = [status.gated_condition()]
         creation.merge_label_keys(obj)
+        context.warnings.extend(creation.adopt_app_armor(obj))
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:
         return spec.new_pod(obj)
@@ -79,6 +80,8 @@ class PodStrategy(Strategy):
         return status.validate_status_update(obj, old)
 
     def warnings(self, obj: Object, old: Object | None, context: Context) -> list[str]:
+        if context.subresource == "status":
+            return status.address_warnings(obj.get("status") or {})
         return pod_warnings(obj) if old is None else []
 
     def grace_period(self, obj: Object, options: Mapping[str, Any]) -> int:
@@ -115,10 +118,10 @@ class ResizeStrategy(PodStrategy):
     """pods/NAME/resize (KEP-1287)."""
 
     def prepare_for_update(self, obj: Object, old: Object, context: Context) -> None:
-        update.keep_only_resources(obj, old)
+        resize.keep_only_resources(obj, old)
 
     def validate_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
-        return update.validate_resize(obj, old)
+        return resize.validate_resize(obj, old)
 
 
 SUBRESOURCES = (

@@ -73,10 +73,9 @@ class TestNamespace:
 
     def test_it_goes_when_its_finalizers_are_gone(self) -> None:
         strategy, made = kind("Namespace").strategy, make("Namespace")
-        made["metadata"]["deletionGracePeriodSeconds"] = 0
-        strategy.mark_deleted(made, CONTEXT)
+        strategy.mark_deleted(made, ["orphan"], CONTEXT)
         assert made["status"]["phase"] == "Terminating"
-        assert "deletionGracePeriodSeconds" not in made["metadata"]
+        assert made["metadata"]["finalizers"] == ["orphan"]
         assert not strategy.may_go(made)
         assert strategy.may_go({**made, "spec": {}})
 

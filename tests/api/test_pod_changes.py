@@ -95,6 +95,35 @@ def test_resize_keeps_the_quality_and_what_was_asked_for() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("spec", "faults"),
+    [
+        (
+            {"containers": [{"name": "c", "image": "nginx"}, {"name": "d", "image": "nginx"}]},
+            ["spec.containers: Forbidden: containers may not be added or removed on resize"],
+        ),
+        (
+            {"initContainers": []},
+            ["spec.initContainers: Forbidden: initContainers may not be added or removed on resize"],
+        ),
+        (
+            {"containers": [{"name": "x", "image": "nginx"}]},
+            ["spec.containers[0].name: Forbidden: containers may not be renamed or reordered on resize"],
+        ),
+        (
+            {"initContainers": [{"name": "j", "image": "nginx"}, {"name": "i", "image": "nginx"}]},
+            [
+                "spec.initContainers[0].name: Forbidden: initContainers may not be renamed or reordered on resize",
+                "spec.initContainers[1].name: Forbidden: initContainers may not be renamed or reordered on resize",
+            ],
+        ),
+    ],
+)
+def test_resize_leaves_the_containers_in_their_places(spec: Object, faults: list[str]) -> None:
+    old = make_pod(initContainers=[{"name": "i", "image": "nginx"}, {"name": "j", "image": "nginx"}])
+    assert through("resize", old, **spec)[1] == faults
+
+
 def test_resize_of_the_pod_as_a_whole() -> None:
     whole = {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "2"}}
     old = make_pod(resources=whole)

@@ -122,6 +122,13 @@ NOT_A_LABEL = (
             ],
         ),
         (
+            {"tolerations": [{"key": "a", "operator": "Exists", "value": "x"}]},
+            [
+                'spec.tolerations[0].operator: Invalid value: {"Key":"a","Operator":"Exists","Value":"x","Effect":"",'
+                "\"TolerationSeconds\":null}: value must be empty when `operator` is 'Exists'"
+            ],
+        ),
+        (
             {"tolerations": [{"key": "a", "tolerationSeconds": 5}]},
             [
                 "spec.tolerations[0].effect: Invalid value: \"\": effect must be 'NoExecute' when `tolerationSeconds` "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from apiserver import validation as rules
+from apiserver.kinds.kind import NOT_BUILT_IN
 
 LABEL = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
@@ -144,7 +145,7 @@ def test_metadata_lists_faults_in_order() -> None:
         "metadata.namespace",
         "metadata.labels",
         "metadata.labels",
-        "metadata.ownerReferences[0].uid",
+        "metadata.ownerReferences.uid",
         "metadata.finalizers[0]",
     ]
 
@@ -159,8 +160,36 @@ def test_metadata_is_judged_for_every_kind_and_again_by_some() -> None:
         new = {"name": "a", "labels": {"-": "x"}, "finalizers": ["plain"]}
         return [fault.field for fault in rules.changed_meta(new, {"name": "a"}, False, rules.dns1123_subdomain, again)]
 
-    assert found(0) == ["metadata.labels", "metadata.finalizers[0]"]
-    assert found(1) == ["metadata.labels", "metadata.labels", "metadata.finalizers[0]"]
+    assert found(0) == ["metadata.labels", "metadata.labels", "metadata.labels", "metadata.finalizers[0]"]
+    assert found(1) == [*found(0), "metadata.labels", "metadata.finalizers[0]"]
+    assert found(NOT_BUILT_IN) == ["metadata.labels"] * 3
+
+
+def test_owners_are_judged_without_saying_which() -> None:
+    owners = [
+        {"apiVersion": "v1", "kind": "Pod", "name": "a", "uid": "1", "controller": True},
+        {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "b", "uid": "2", "controller": True},
+        {"apiVersion": "v1", "kind": "Event", "name": "c", "uid": "3"},
+        {"apiVersion": "a/b/c", "kind": "X", "name": "d", "uid": "4"},
+    ]
+    shown = (
+        '[{"apiVersion":"v1","kind":"Pod","name":"a","uid":"1","controller":true},'
+        '{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"b","uid":"2","controller":true},'
+        '{"apiVersion":"v1","kind":"Event","name":"c","uid":"3"},{"apiVersion":"a/b/c","kind":"X","name":"d","uid":"4"}]'
+    )
+    assert [str(fault) for fault in rules.owner_references(owners, "p")] == [
+        f"p: Invalid value: {shown}: Only one reference can have Controller set to true. "
+        'Found "true" in references for Pod/a and ReplicaSet/b',
+        'p: Invalid value: {"apiVersion":"v1","kind":"Event","name":"c","uid":"3"}: '
+        "/v1, Kind=Event is disallowed from being an owner",
+        'p.apiVersion: Invalid value: "a/b/c": version must not be empty',
+    ]
+    assert [str(fault) for fault in rules.owner_references([{"kind": "Event", "apiVersion": "v1"}], "p")] == [
+        'p.name: Invalid value: "": must not be empty',
+        'p.uid: Invalid value: "": must not be empty',
+        'p: Invalid value: {"apiVersion":"v1","kind":"Event","name":"","uid":""}: '
+        "/v1, Kind=Event is disallowed from being an owner",
+    ]
 
 
 def test_selectors() -> None:

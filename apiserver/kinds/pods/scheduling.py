@@ -8,6 +8,7 @@ from apiserver import validation as rules
 from apiserver.field import FieldError, duplicate, forbidden, invalid, not_supported, required
 from apiserver.kinds.kind import Object
 from apiserver.kinds.pods.checks import NOT_POSITIVE, each, label_key, optional_one_of
+from apiserver.kinds.pods.internal import internal
 
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _REQUIRED, _PREFERRED = (
@@ -173,19 +174,20 @@ def tolerations(items: Any, path: str) -> list[FieldError]:
         if item.get("tolerationSeconds") is not None and effect != "NoExecute":
             why = "effect must be 'NoExecute' when `tolerationSeconds` is set"
             found.append(invalid(f"{at}.effect", effect, why))
-        found += _toleration_value(operator, item.get("value", ""), at)
+        found += _toleration_value(item, at)
         if effect:
             found += taint_effect(f"{at}.effect", effect)
     return found
 
 
-def _toleration_value(operator: str, value: str, path: str) -> list[FieldError]:
+def _toleration_value(toleration: Object, path: str) -> list[FieldError]:
+    operator, value = toleration.get("operator", ""), toleration.get("value", "")
     if operator in ("Equal", ""):
         faults = rules.label_value(value)
         return [invalid(f"{path}.operator", value, ";".join(faults))] if faults else []
     if operator == "Exists":
         why = "value must be empty when `operator` is 'Exists'"
-        return [invalid(f"{path}.operator", value, why)] if value else []
+        return [invalid(f"{path}.operator", internal(toleration, "Toleration"), why)] if value else []
     return [not_supported(f"{path}.operator", operator, ("Equal", "Exists"))]
 
 

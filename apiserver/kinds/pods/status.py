@@ -162,6 +162,16 @@ def sync_pod_ips(status: Object, old: Object) -> None:
         status["podIPs"] = [{"ip": single}]
 
 
+def address_warnings(status: Object) -> list[str]:
+    """Of addresses in discouraged spellings."""
+    return [
+        text
+        for name in ("podIPs", "hostIPs")
+        for index, item in enumerate(status.get(name) or ())
+        for text in rules.ip_warnings(f"status.{name}[{index}].ip", item.get("ip", ""))
+    ]
+
+
 def carry_over(status: Object, old: Object) -> None:
     """What a status write keeps when it says nothing of it."""
     for name in ("qosClass", "observedGeneration"):
