@@ -116,8 +116,8 @@ async def _create_new(loop: Loop, view: View, revision: int) -> None:
     except StatusError as error:
         if error.code == 409 and error.reason == "AlreadyExists":
             await _collision(loop, view, name)
-        message = f"Failed to create new replica set {name!r}: {error.message}".replace("'", '"')
-        loop.event(view.deployment, "Warning", "ReplicaSetCreateError", message)
+        if not workpods.namespace_goes(error):
+            await _creation_failed(loop, view, f'Failed to create new replica set "{name}": {error.message}')
         raise
     view.add_new(created)
     if replicas(created) > 0:
@@ -125,6 +125,14 @@ async def _create_new(loop: Loop, view: View, revision: int) -> None:
         loop.event(view.deployment, "Normal", "ScalingReplicaSet", text)
     if _deadline(view.deployment) is not None:
         view.note("Progressing", "True", "NewReplicaSetCreated", f'Created new replica set "{name}"')
+
+
+async def _creation_failed(loop: Loop, view: View, message: str) -> None:
+    """Say that the rollout cannot go on, as a condition where there is a deadline for it."""
+    loop.event(view.deployment, "Warning", "ReplicaSetCreateError", message)
+    if _deadline(view.deployment) is not None:
+        status = rollout.with_condition(view.deployment, "Progressing", "False", "ReplicaSetCreateError", message)
+        view.deployment = await loop.update(DEPLOYMENTS, {**view.deployment, "status": status}, "status")
 
 
 async def _collision(loop: Loop, view: View, name: str) -> None:

@@ -149,8 +149,27 @@ async def evict(loop: Loop, key: str) -> float | None:
     if left is None or left > 0:
         return left
     loop.event(pod, "Normal", "TaintManagerEviction", f"Marking for deletion Pod {key}")
-    await loop.delete(PODS, pod)
+    await loop.delete(PODS, await _marked(loop, pod))
     return None
+
+
+async def _marked(loop: Loop, pod: Object) -> Object:
+    """The pod with the condition that says why it goes (KEP-3329)."""
+    if (pods.condition(pod, "DisruptionTarget") or {}).get("status") == "True":
+        return pod
+    condition = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "DeletionByTaintManager",
+        "message": "Taint manager: deleting due to NoExecute taint",
+        "observedGeneration": pod["metadata"].get("generation") or 0,
+        "lastTransitionTime": clock.text(clock.now()),
+    }
+    given = [one["type"] for one in (pod.get("status") or {}).get("conditions") or ()]
+    order = [{"type": name} for name in dict.fromkeys((*given, condition["type"]))]
+    change = {"conditions": [condition], "$setElementOrder/conditions": order}
+    patch = {"metadata": {"uid": pod["metadata"]["uid"]}, "status": change}
+    return await loop.patch(PODS, pod, patch, patch_type="strategic", subresource="status")
 
 
 def _tainted_pods(loop: Loop, old: Object | None, new: Object | None) -> Iterable[str]:

@@ -272,6 +272,12 @@ def _set(conditions: list[Object], kind: str, value: str, reason: str, message: 
     return [{**one, "lastUpdateTime": clock.text(clock.now())} if one["type"] == kind else one for one in changed]
 
 
+def with_condition(deployment: Object, kind: str, value: str, reason: str, message: str) -> Object:
+    """The Deployment's status with this condition."""
+    status = deployment.get("status") or {}
+    return {**status, "conditions": _set(list(status.get("conditions") or ()), kind, value, reason, message)}
+
+
 def _progress(view: View, found: Object, conditions: list[Object]) -> list[Object]:
     deployment = view.deployment
     current = next((one for one in conditions if one["type"] == "Progressing"), None)
