@@ -33,6 +33,7 @@ BY_CONDITION = {
     ("PIDPressure", "True"): "node.kubernetes.io/pid-pressure",
     ("NetworkUnavailable", "True"): "node.kubernetes.io/network-unavailable",
 }
+FOLLOWED = ("kubernetes.io/os", "kubernetes.io/arch")
 OURS = frozenset((*BY_CONDITION.values(), UNSCHEDULABLE))
 
 # taints
@@ -62,12 +63,20 @@ def with_taints(node: Object) -> Object:
     return {**node, "spec": spec if kept else {k: v for k, v in spec.items() if k != "taints"}}
 
 
+def with_old_labels(node: Object) -> Object:
+    """The node with the labels that clients of long ago look for, which follow those that took their place."""
+    labels = pods.labels_of(node)
+    old = {f"beta.{name}": labels[name] for name in FOLLOWED if name in labels}
+    return {**node, "metadata": {**node["metadata"], "labels": {**labels, **old}}} if old else node
+
+
 async def reconcile(loop: Loop, key: str) -> None:
     node = loop[NODES].get(key)
     if node is None:
         return
-    wanted = with_taints(node)
-    if (wanted["spec"].get("taints") or []) != ((node.get("spec") or {}).get("taints") or []):
+    wanted = with_old_labels(with_taints(node))
+    same = (wanted["spec"].get("taints") or []) == ((node.get("spec") or {}).get("taints") or [])
+    if not same or wanted["metadata"] != node["metadata"]:
         await loop.update(NODES, wanted)
 
 

@@ -347,3 +347,78 @@ def test_the_log_of_a_pod_on_a_node_without_addresses(place: Place) -> None:
     assert (code, answer["message"]) == (500, "no preferred addresses found; known addresses: []")
     assert "reason" not in answer
     place.plane.request("DELETE", f"/api/v1/nodes/{place.namespace}")
+
+
+def test_nodes_have_the_labels_of_old(place: Place) -> None:
+    labels = {"kubernetes.io/os": "linux", "kubernetes.io/arch": "arm64", "beta.kubernetes.io/arch": "x"}
+    place.post("/api/v1/nodes", {"metadata": {"name": place.namespace, "labels": labels}})
+    wanted = {**labels, "beta.kubernetes.io/os": "linux", "beta.kubernetes.io/arch": "arm64"}
+    place.plane.eventually(f"/api/v1/nodes/{place.namespace}", lambda one: one["metadata"]["labels"] == wanted)
+    place.plane.request("DELETE", f"/api/v1/nodes/{place.namespace}")
+
+
+# what is owned
+
+
+def ephemeral(place: Place, name: str) -> None:
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": claim}
+    volumes = [{"name": "v", "ephemeral": {"volumeClaimTemplate": template}}]
+    place.create("v1", "pods", name, spec={**TEMPLATE["spec"], "volumes": volumes})
+
+
+def test_an_ephemeral_volume_has_a_claim_as_long_as_its_pod(place: Place) -> None:
+    ephemeral(place, "p")
+    path = place.path("v1", "persistentvolumeclaims", "p-v")
+    place.plane.eventually_status(path, 200)
+    found = place.plane.get(path)
+    (owner,) = found["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"], owner["controller"], owner["blockOwnerDeletion"]) == ("Pod", "p", True, True)
+    assert (found["metadata"]["labels"], found["spec"]["accessModes"]) == ({"a": "b"}, ["ReadWriteOnce"])
+    place.plane.request("DELETE", place.path("v1", "pods", "p") + "?gracePeriodSeconds=0")
+    place.plane.eventually_status(path, 404)
+
+
+def test_the_claim_of_an_ephemeral_volume_may_be_somebody_else_s(place: Place) -> None:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    place.create("v1", "persistentvolumeclaims", "p-v", spec=spec)
+    ephemeral(place, "p")
+    claim, pod = f"{place.namespace}/p-v", f"{place.namespace}/p"
+    wanted = f"ephemeral volume v: PVC {claim} was not created for pod {pod} (pod is not owner)"
+    assert place.told("p", "FailedBinding") == wanted
+
+
+@pytest.mark.parametrize("policy", ["Orphan", "Background"])
+def test_pods_of_a_job_that_is_gone_are_not_tracked(place: Place, policy: str) -> None:
+    place.create("batch/v1", "jobs", "j", spec=JOB)
+    pods = f"{place.path('v1', 'pods')}?labelSelector=job-name%3Dj"
+    name = place.plane.eventually(pods, lambda answer: answer["items"])["items"][0]["metadata"]["name"]
+    place.plane.request("DELETE", f"{place.path('batch/v1', 'jobs', 'j')}?propagationPolicy={policy}")
+    if policy == "Background":
+        place.plane.eventually_status(place.path("v1", "pods", name), 404)
+    else:
+        place.eventually("v1", "pods", name, lambda one: "finalizers" not in one["metadata"])
+
+
+def owned(place: Place, namespace: str, kind: str) -> dict[str, Any]:
+    place.create("v1", "configmaps", "owner")
+    uid = place.plane.get(place.path("v1", "configmaps", "owner"))["metadata"]["uid"]
+    ref = {"apiVersion": "v1", "kind": kind, "name": "owner", "uid": uid}
+    place.post(f"/api/v1/namespaces/{namespace}/configmaps", {"metadata": {"name": "x", "ownerReferences": [ref]}})
+    return ref
+
+
+def test_an_owner_in_another_namespace_is_none(place: Place) -> None:
+    other = f"{place.namespace}-other"
+    place.post("/api/v1/namespaces", {"metadata": {"name": other}})
+    ref = owned(place, other, "ConfigMap")
+    place.plane.eventually_status(f"/api/v1/namespaces/{other}/configmaps/x", 404)
+    shown = f"[v1/ConfigMap, namespace: {other}, name: owner, uid: {ref['uid']}]"
+    wanted = f'ownerRef {shown} does not exist in namespace "{other}"'
+    assert Place(place.plane, other).told("x", "OwnerRefInvalidNamespace") == wanted
+    place.plane.request("DELETE", f"/api/v1/namespaces/{other}")
+
+
+def test_an_owner_of_another_kind_is_none(place: Place) -> None:
+    owned(place, place.namespace, "Secret")
+    place.plane.eventually_status(place.path("v1", "configmaps", "x"), 404)
