@@ -276,6 +276,24 @@ def test_pods_of_a_set_are_ready_when_they_run(place: Place) -> None:
     found.eventually(readyReplicas=1)
 
 
+@pytest.mark.parametrize("kind", ["statefulsets", "daemonsets"])
+def test_a_rollback_makes_an_old_revision_the_newest(place: Place, kind: str) -> None:
+    spec: dict[str, Any] = {"selector": SELECTOR, "template": TEMPLATE}
+    place.create("apps/v1", kind, "db", spec=spec | ({"serviceName": "db"} if kind == "statefulsets" else {}))
+    path = place.path("apps/v1", "controllerrevisions")
+
+    def numbers(count: int) -> list[int]:
+        answer = place.plane.eventually(path, lambda found: sum(one["revision"] for one in found["items"]) == count)
+        return sorted(one["revision"] for one in answer["items"])
+
+    assert numbers(1) == [1]
+    changed = {**TEMPLATE, "metadata": {"labels": {"app": "web", "v": "2"}}}
+    place.patch(place.path("apps/v1", kind, "db"), {"spec": {"template": changed}})
+    assert numbers(3) == [1, 2]
+    place.patch(place.path("apps/v1", kind, "db"), {"spec": {"template": {"metadata": {"labels": {"v": None}}}}})
+    assert numbers(5) == [2, 3]
+
+
 # volumes
 
 
