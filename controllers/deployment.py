@@ -70,7 +70,7 @@ def new_set(view: View, revision: int) -> Object:
 
 
 async def sync_revision(loop: Loop, view: View, *, create: bool) -> None:
-    """Find or create the new set; number it; tell the Deployment its revision."""
+    """Find or create the new set; number it; tell the Deployment its revision, with its status as upstream does."""
     revision = max((rollout.revision(one) for one in view.old), default=0) + 1
     if view.new is not None:
         await _update_new(loop, view, revision)
@@ -79,9 +79,10 @@ async def sync_revision(loop: Loop, view: View, *, create: bool) -> None:
     if view.new is not None:
         shown = view.new["metadata"]["annotations"][REVISION]
         annotations = view.deployment["metadata"].get("annotations") or {}
-        if annotations.get(REVISION) != shown:
+        if annotations.get(REVISION) != shown or view.noted:
             meta = {**view.deployment["metadata"], "annotations": {**annotations, REVISION: shown}}
-            view.deployment = await loop.update(DEPLOYMENTS, {**view.deployment, "metadata": meta})
+            told = {**view.deployment, "metadata": meta, "status": view.take_notes()}
+            view.deployment = await loop.update(DEPLOYMENTS, told, "status")
 
 
 async def _update_new(loop: Loop, view: View, revision: int) -> None:
@@ -131,8 +132,9 @@ async def _creation_failed(loop: Loop, view: View, message: str) -> None:
     """Say that the rollout cannot go on, as a condition where there is a deadline for it."""
     loop.event(view.deployment, "Warning", "ReplicaSetCreateError", message)
     if _deadline(view.deployment) is not None:
-        status = rollout.with_condition(view.deployment, "Progressing", "False", "ReplicaSetCreateError", message)
-        view.deployment = await loop.update(DEPLOYMENTS, {**view.deployment, "status": status}, "status")
+        view.note("Progressing", "False", "ReplicaSetCreateError", message)
+        told = {**view.deployment, "status": view.take_notes()}
+        view.deployment = await loop.update(DEPLOYMENTS, told, "status")
 
 
 async def _collision(loop: Loop, view: View, name: str) -> None:

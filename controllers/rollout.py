@@ -73,6 +73,15 @@ class View:
     def note(self, kind: str, value: str, reason: str, message: str) -> None:
         self.noted.append((kind, value, reason, message))
 
+    def take_notes(self) -> Object:
+        """The Deployment's status with the conditions noted so far, which are no notes any more."""
+        status = self.deployment.get("status") or {}
+        conditions = list(status.get("conditions") or ())
+        for noted in self.noted:
+            conditions = _set(conditions, *noted)
+        self.noted.clear()
+        return {**status, "conditions": conditions}
+
     def note_paused(self) -> None:
         """Pausing and resuming show in the condition Progressing, unless the deadline passed before."""
         if self.deployment["spec"].get("progressDeadlineSeconds") is None:
@@ -270,12 +279,6 @@ def _set(conditions: list[Object], kind: str, value: str, reason: str, message: 
     rest = [one if one not in found else {**one, "reason": ""} for one in conditions]
     changed = workpods.set_condition(rest, kind, value, reason, message)
     return [{**one, "lastUpdateTime": clock.text(clock.now())} if one["type"] == kind else one for one in changed]
-
-
-def with_condition(deployment: Object, kind: str, value: str, reason: str, message: str) -> Object:
-    """The Deployment's status with this condition."""
-    status = deployment.get("status") or {}
-    return {**status, "conditions": _set(list(status.get("conditions") or ()), kind, value, reason, message)}
 
 
 def _progress(view: View, found: Object, conditions: list[Object]) -> list[Object]:

@@ -171,6 +171,20 @@ def test_a_schedule_without_a_date_is_invalid(place: Place) -> None:
 # workloads
 
 
+def test_the_revision_of_a_deployment_is_written_with_its_status(place: Place) -> None:
+    place.create("apps/v1", "deployments", "web", spec={"replicas": 0, "selector": SELECTOR, "template": TEMPLATE})
+
+    def settled(one: Any) -> bool:
+        found = (one.get("status") or {}).get("conditions") or ()
+        return any(condition["reason"] == "NewReplicaSetAvailable" for condition in found)
+
+    found = place.eventually("apps/v1", "deployments", "web", settled)
+    (entry,) = [one for one in found["metadata"]["managedFields"] if one["manager"] == "kube-controller-manager"]
+    owned = entry["fieldsV1"]["f:metadata"]["f:annotations"]
+    assert (entry["subresource"], owned) == ("status", {".": {}, "f:deployment.kubernetes.io/revision": {}})
+    assert "f:conditions" in entry["fieldsV1"]["f:status"]
+
+
 def test_a_deployment_whose_set_is_refused_says_so(place: Place) -> None:
     place.create("v1", "resourcequotas", "none", spec={"hard": {"count/replicasets.apps": "0"}})
     place.create("apps/v1", "deployments", "web", spec={"replicas": 1, "selector": SELECTOR, "template": TEMPLATE})
