@@ -34,6 +34,9 @@ BY_CONDITION = {
     ("NetworkUnavailable", "True"): "node.kubernetes.io/network-unavailable",
 }
 FOLLOWED = ("kubernetes.io/os", "kubernetes.io/arch")
+LIFETIME = "node.alpha.kubernetes.io/ttl"
+LIFETIMES = ((100, 0), (500, 15), (1000, 30), (2000, 60), (10000, 300))
+"""(so many nodes at most, seconds)"""
 OURS = frozenset((*BY_CONDITION.values(), UNSCHEDULABLE))
 
 # taints
@@ -70,11 +73,21 @@ def with_old_labels(node: Object) -> Object:
     return {**node, "metadata": {**node["metadata"], "labels": {**labels, **old}}} if old else node
 
 
+def with_lifetime(node: Object, count: int) -> Object:
+    """The node with the annotation that says how long its kubelet may go on using secrets and config maps that it has
+    read: the longer, the more nodes ask for them (upstream: the TTL controller)."""
+    seconds = next((time for size, time in LIFETIMES if count <= size), 600)
+    given = node["metadata"].get("annotations") or {}
+    if given.get(LIFETIME) == str(seconds):
+        return node
+    return {**node, "metadata": {**node["metadata"], "annotations": {**given, LIFETIME: str(seconds)}}}
+
+
 async def reconcile(loop: Loop, key: str) -> None:
     node = loop[NODES].get(key)
     if node is None:
         return
-    wanted = with_old_labels(with_taints(node))
+    wanted = with_lifetime(with_old_labels(with_taints(node)), len(loop[NODES].store.objects))
     same = (wanted["spec"].get("taints") or []) == ((node.get("spec") or {}).get("taints") or [])
     if not same or wanted["metadata"] != node["metadata"]:
         await loop.update(NODES, wanted)

@@ -389,6 +389,31 @@ def test_nodes_have_the_labels_of_old(place: Place) -> None:
     place.plane.request("DELETE", f"/api/v1/nodes/{place.namespace}")
 
 
+def test_nodes_say_how_long_kubelets_may_keep_what_they_read(place: Place) -> None:
+    place.post("/api/v1/nodes", {"metadata": {"name": place.namespace}})
+    path, wanted = f"/api/v1/nodes/{place.namespace}", {"node.alpha.kubernetes.io/ttl": "0"}
+    place.plane.eventually(path, lambda one: one["metadata"].get("annotations") == wanted)
+    place.plane.request("DELETE", path)
+
+
+# roles
+
+
+def test_rules_of_an_aggregate_are_applied(place: Place) -> None:
+    roles, name = "/apis/rbac.authorization.k8s.io/v1/clusterroles", f"{place.namespace}-all"
+    selector = {"matchLabels": {"part-of": place.namespace}}
+    place.post(roles, {"metadata": {"name": name}, "aggregationRule": {"clusterRoleSelectors": [selector]}})
+    rule = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}
+    part = {"name": f"{place.namespace}-part", "labels": selector["matchLabels"]}
+    place.post(roles, {"metadata": part, "rules": [rule]})
+    found = place.plane.eventually(f"{roles}/{name}", lambda one: one.get("rules") == [rule])
+    entries = [one for one in found["metadata"]["managedFields"] if "f:rules" in one["fieldsV1"]]
+    assert [(one["manager"], one["operation"]) for one in entries] == [("clusterrole-aggregation-controller", "Apply")]
+    place.plane.request("DELETE", f"{roles}/{part['name']}")
+    place.plane.eventually(f"{roles}/{name}", lambda one: not one.get("rules"))
+    place.plane.request("DELETE", f"{roles}/{name}")
+
+
 # what is owned
 
 
