@@ -14,6 +14,7 @@ from miniplane.client.api import Object
 from miniplane.client.resources import STORAGE_CLASSES, VOLUME_CLAIMS, VOLUMES
 
 PROVISIONER = "volume.kubernetes.io/storage-provisioner"
+DEFAULT_CLASS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 PROVISIONED = "pv.kubernetes.io/provisioned-by"
 """Names what made the volume, outside, and will delete it."""
 DELETABLE_PATH = re.compile("/tmp/.+")
@@ -91,8 +92,23 @@ async def _sync_claim(loop: Loop, claim: Object) -> None:
     if volume is not None:
         await _bind(loop, volume, claim)
         return
+    default = _default_class(loop) if claim["spec"].get("storageClassName") is None else None
+    if default is not None:  # which is an update of the claim: it comes back
+        await loop.update(VOLUME_CLAIMS, {**claim, "spec": {**claim["spec"], "storageClassName": default}})
+        return
     claim = await _wait(loop, claim)
     await _claim_phase(loop, claim, {**(claim.get("status") or {}), "phase": "Pending"})
+
+
+def _default_class(loop: Loop) -> str | None:
+    """The class of claims that were made before there was a default one; the newest of several (KEP-3333)."""
+    found = [one["metadata"] for one in loop[STORAGE_CLASSES].store.objects.values() if _is_default(one)]
+    found.sort(key=lambda meta: str(meta["name"]))
+    return str(max(found, key=lambda meta: str(meta["creationTimestamp"]))["name"]) if found else None
+
+
+def _is_default(storage_class: Object) -> bool:
+    return any(_annotation(storage_class, name) == "true" for name in DEFAULT_CLASS)
 
 
 async def _sync_named(loop: Loop, claim: Object, volume: Object | None) -> None:
@@ -267,6 +283,15 @@ def _volume_keys(loop: Loop, old: Object | None, new: Object | None) -> Iterable
     return [*own_key(loop, old, new), *waiting]
 
 
+def _class_keys(loop: Loop, old: Object | None, new: Object | None) -> Iterable[str]:
+    """The claims that wait for a class of that name, or for any."""
+    if new is None:
+        return ()
+    wanted, claims = (None, new["metadata"]["name"]), loop[VOLUME_CLAIMS].store.objects
+    waiting = ((key, one) for key, one in claims.items() if pods.phase(one) != "Bound")
+    return [key for key, one in waiting if one["spec"].get("storageClassName") in wanted]
+
+
 def _claim_keys(loop: Loop, old: Object | None, new: Object | None) -> Iterable[str]:
     name = (new or old or {})["spec"].get("volumeName")
     return [*own_key(loop, old, new), name] if name else own_key(loop, old, new)
@@ -275,7 +300,7 @@ def _claim_keys(loop: Loop, old: Object | None, new: Object | None) -> Iterable[
 CONTROLLER = Controller(
     name="persistentvolume-binder",
     component="persistentvolume-controller",
-    watches={VOLUMES: _volume_keys, VOLUME_CLAIMS: _claim_keys, STORAGE_CLASSES: lambda loop, old, new: ()},
+    watches={VOLUMES: _volume_keys, VOLUME_CLAIMS: _claim_keys, STORAGE_CLASSES: _class_keys},
     reconcile=reconcile,
     workers=1,
 )

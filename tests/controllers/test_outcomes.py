@@ -345,6 +345,22 @@ def test_a_volume_is_bound_to_one_claim(place: Place) -> None:
     assert place.told("b", "FailedBinding") == f'volume "{name}" already bound to a different claim.'
 
 
+def test_a_class_that_comes_later_is_used(place: Place) -> None:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    place.create("v1", "persistentvolumeclaims", "a", spec=spec)
+    place.create("v1", "persistentvolumeclaims", "b", spec={**spec, "storageClassName": place.namespace})
+    place.told("a", "FailedBinding")
+    place.told("b", "ProvisioningFailed")
+    default = {"storageclass.kubernetes.io/is-default-class": "true"}
+    meta = {"name": place.namespace, "annotations": default}
+    place.post("/apis/storage.k8s.io/v1/storageclasses", {"metadata": meta, "provisioner": "example.com/disk"})
+    for name in ("a", "b"):
+        place.told(name, "ExternalProvisioning")
+        found = place.plane.get(place.path("v1", "persistentvolumeclaims", name))
+        assert found["spec"]["storageClassName"] == place.namespace
+    place.plane.request("DELETE", f"/apis/storage.k8s.io/v1/storageclasses/{place.namespace}")
+
+
 def test_a_claim_that_lost_its_volume_has_no_capacity(place: Place) -> None:
     name = volume(place, "/x")
     claim(place, "c", name)
