@@ -22,7 +22,9 @@ def manager_of(field_manager: str, user_agent: str) -> str:
 def reset_fields(kind: Kind, subresource: str) -> tuple[tuple[str, ...], ...]:
     """Paths that this kind of write does not own: status of the main resource, spec of the status subresource."""
     if subresource == "status":
-        return (("spec",), ("metadata",)) if kind.strategy.status_resets_metadata else (("spec",),)
+        if kind.strategy.status_resets_metadata:
+            return (("spec",), ("metadata",))
+        return (("spec",), *(("metadata", name) for name in kind.strategy.status_keeps))
     return (("status",),) if "status" in kind.subresource_names else ()
 
 

@@ -11,6 +11,8 @@ from miniplane.apimachinery import selectors
 from miniplane.client.api import Object
 from miniplane.client.resources import CLUSTER_ROLES
 
+MANAGER = "clusterrole-aggregation-controller"
+
 
 def _selectors(role: Object) -> list[Any]:
     return (role.get("aggregationRule") or {}).get("clusterRoleSelectors") or []
@@ -33,8 +35,12 @@ async def reconcile(loop: Loop, key: str) -> None:
     if role is None or not _selectors(role):
         return
     rules = desired_rules(role, loop[CLUSTER_ROLES].store.objects.values())
-    if (role.get("rules") or []) != rules:
-        await loop.update(CLUSTER_ROLES, {**role, "rules": rules})
+    if (role.get("rules") or []) == rules:
+        return
+    names = {"apiVersion": CLUSTER_ROLES.api_version, "kind": CLUSTER_ROLES.kind}
+    wanted = {**names, "metadata": {"name": role["metadata"]["name"]}, **({"rules": rules} if rules else {})}
+    query = {"fieldManager": MANAGER, "force": "true"}
+    await loop.patch(CLUSTER_ROLES, role, wanted, patch_type="apply", query=query)
 
 
 def _keys(loop: Loop, old: Object | None, new: Object | None) -> Iterable[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from controllers import ownership, pods, schedule
 from controllers.controller import Controller, Loop, own_key
@@ -58,8 +58,9 @@ def new_job(cron: Object, at: datetime) -> Object:
     }
 
 
-async def _trim(loop: Loop, cron: Object, jobs: Sequence[Object]) -> None:
-    """Finished Jobs beyond the history limits, oldest first."""
+async def _trim(loop: Loop, cron: Object, jobs: Sequence[Object]) -> list[Object]:
+    """Finished Jobs beyond the history limits go, oldest first; answers those that stay."""
+    gone = set()
     for kind, name, default in (
         ("Complete", "successfulJobsHistoryLimit", 3),
         ("Failed", "failedJobsHistoryLimit", 1),
@@ -68,8 +69,14 @@ async def _trim(loop: Loop, cron: Object, jobs: Sequence[Object]) -> None:
         found = [one for one in jobs if condition_is(one, kind)]
         found.sort(key=lambda one: (str((one.get("status") or {}).get("startTime")), one["metadata"]["name"]))
         for one in found[: max(0, len(found) - (default if limit is None else int(limit)))]:
-            await loop.delete(JOBS, one, propagationPolicy="Background")
-            loop.event(cron, "Normal", "SuccessfulDelete", f"Deleted job {one['metadata']['name']}")
+            await _delete(loop, cron, one)
+            gone.add(one["metadata"]["uid"])
+    return [one for one in jobs if one["metadata"]["uid"] not in gone]
+
+
+async def _delete(loop: Loop, cron: Object, job: Object) -> None:
+    await loop.delete(JOBS, job, propagationPolicy="Background")
+    loop.event(cron, "Normal", "SuccessfulDelete", f"Deleted job {job['metadata']['name']}")
 
 
 def _reference(job: Object) -> Object:
@@ -78,68 +85,113 @@ def _reference(job: Object) -> Object:
     return {"kind": "Job", "apiVersion": "batch/v1", **names, "resourceVersion": meta["resourceVersion"]}
 
 
-def _status(cron: Object, jobs: Sequence[Object], started: datetime | None) -> Object:
+# what became of the Jobs
+
+
+def _watched(loop: Loop, cron: Object, jobs: Sequence[Object]) -> Object:
+    """The status with what became of the Jobs since: only those that we started are active; what ended, went missing
+    or is somebody else's is told."""
     old = cron.get("status") or {}
-    known = {one["uid"]: one for one in old.get("active") or ()}
-    running = [one for one in jobs if not is_finished(one)]
-    status: Object = {"active": [known.get(one["metadata"]["uid"]) or _reference(one) for one in running]}
-    last = clock.text(started) if started is not None else old.get("lastScheduleTime")
+    by_uid = {one["metadata"]["uid"]: one for one in jobs}
+    active = [one for one in old.get("active") or () if _is_active(loop, cron, one, by_uid.get(one["uid"]))]
+    started = {one["uid"] for one in old.get("active") or ()}
+    for uid, job in by_uid.items():
+        if uid not in started and not is_finished(job):
+            text = f"Saw a job that the controller did not create or forgot: {job['metadata']['name']}"
+            loop.event(cron, "Warning", "UnexpectedJob", text)
     ended = [str((one.get("status") or {}).get("completionTime")) for one in jobs if condition_is(one, "Complete")]
     succeeded = max([*ended, old.get("lastSuccessfulTime") or ""])
-    if last:
-        status["lastScheduleTime"] = last
+    status: Object = {**old, "active": active}
     return {**status, "lastSuccessfulTime": succeeded} if succeeded else status
 
 
-async def _start(loop: Loop, cron: Object, at: datetime, jobs: Sequence[Object]) -> bool:
-    """Start the Job of that time, as the concurrency policy allows; whether the time counts as served."""
-    policy, running = cron["spec"].get("concurrencyPolicy", "Allow"), [one for one in jobs if not is_finished(one)]
-    if policy == "Forbid" and running:
-        loop.event(
-            cron,
-            "Normal",
-            "JobAlreadyActive",
-            "Not starting job because prior execution is running and concurrency policy is Forbid",
-        )
+def _is_active(loop: Loop, cron: Object, reference: Object, job: Object | None) -> bool:
+    if job is None:
+        loop.event(cron, "Normal", "MissingJob", f"Active job went missing: {reference['name']}")
         return False
-    if policy == "Replace":
-        for one in running:
-            await loop.delete(JOBS, one, propagationPolicy="Background")
-    try:
-        created = await loop.create(JOBS, new_job(cron, at))
-    except StatusError as error:
-        if error.code == 409:
-            return True
-        loop.event(cron, "Warning", "FailedCreate", f"Error creating job: {error.message}")
-        raise
-    loop.event(cron, "Normal", "SuccessfulCreate", f"Created job {created['metadata']['name']}")
+    for kind in ("Complete", "Failed"):
+        if condition_is(job, kind):
+            text = f"Saw completed job: {reference['name']}, condition: {kind}"
+            loop.event(cron, "Normal", "SawCompletedJob", text)
+            return False
     return True
+
+
+# the next Job
+
+
+async def _start(loop: Loop, cron: Object, at: datetime, status: Object) -> Object:
+    """Start the Job of that time, as the concurrency policy allows; answers the status after it."""
+    policy, active = cron["spec"].get("concurrencyPolicy", "Allow"), status["active"]
+    if policy == "Forbid" and active:
+        text = "Not starting job because prior execution is running and concurrency policy is Forbid"
+        loop.event(cron, "Normal", "JobAlreadyActive", text)
+        return status
+    if policy == "Replace":
+        for one in active:
+            job = loop[JOBS].get(f"{one['namespace']}/{one['name']}")
+            if job is not None:
+                await _delete(loop, cron, job)
+        active = []
+    job = await _create(loop, cron, at)
+    if job is None:
+        return status
+    known = [one for one in active if one["uid"] != job["metadata"]["uid"]]
+    return {**status, "active": [*known, _reference(job)], "lastScheduleTime": clock.text(at)}
+
+
+async def _create(loop: Loop, cron: Object, at: datetime) -> Object | None:
+    """The Job of that time, which an earlier attempt may have made; None where the name is somebody else's."""
+    wanted = new_job(cron, at)
+    name, namespace = wanted["metadata"]["name"], wanted["metadata"]["namespace"]
+    try:
+        created = await loop.create(JOBS, wanted)
+    except StatusError as error:
+        if error.code != 409:
+            loop.event(cron, "Warning", "FailedCreate", f"Error creating job: {error.message}")
+            raise
+        found = await loop.client.get(JOBS, name, namespace)
+        owner = ownership.controller_of(found)
+        return found if owner is not None and owner["uid"] == cron["metadata"]["uid"] else None
+    loop.event(cron, "Normal", "SuccessfulCreate", f"Created job {name}")
+    return created
+
+
+def _planned(loop: Loop, cron: Object, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """(the time to serve now, the next one); neither for a schedule that cannot be followed, which is told."""
+    given = cron["spec"]["schedule"]
+    try:
+        at, following, missed = due(cron, now)
+    except ZoneInfoNotFoundError:
+        zone = cron["spec"]["timeZone"]
+        text = f'invalid timeZone: "{zone}": unknown time zone {zone}'
+        loop.event(cron, "Warning", "UnknownTimeZone", text)
+        return None, None
+    except (ValueError, KeyError) as error:
+        loop.event(cron, "Warning", "UnparseableSchedule", f'unparseable schedule: "{given}" : {error}')
+        return None, None
+    if at is None and following is None:
+        text = f"invalid schedule: {given} : time difference between two schedules is less than 1 second"
+        loop.event(cron, "Warning", "InvalidSchedule", text)
+    if missed > TOO_MANY:
+        text = "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew"
+        loop.event(cron, "Warning", "TooManyMissedTimes", text)
+    return at, following
 
 
 async def reconcile(loop: Loop, key: str) -> float | None:
     cron = loop[CRON_JOBS].get(key)
-    if cron is None or pods.is_terminating(cron):
+    if cron is None:
         return None
-    jobs = loop[JOBS].store.by_index(BY_CONTROLLER, cron["metadata"]["uid"])
-    await _trim(loop, cron, jobs)
-    now, started, again = clock.now(), None, None
-    if not cron["spec"].get("suspend"):
-        try:
-            at, following, missed = due(cron, now)
-        except (ValueError, KeyError) as error:
-            loop.event(
-                cron, "Warning", "UnparseableSchedule", f"unparseable schedule: {cron['spec']['schedule']} : {error}"
-            )
-            return None
-        if missed > TOO_MANY:
-            text = "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew"
-            loop.event(cron, "Warning", "TooManyMissedTimes", text)
-        if at is not None and await _start(loop, cron, at, jobs):
-            started = at
-        again = (following - clock.now()).total_seconds() + 0.1 if following is not None else None
-    jobs = loop[JOBS].store.by_index(BY_CONTROLLER, cron["metadata"]["uid"])
-    await write_status(loop, CRON_JOBS, cron, _status(cron, jobs, started))
-    return again
+    jobs = await _trim(loop, cron, loop[JOBS].store.by_index(BY_CONTROLLER, cron["metadata"]["uid"]))
+    status, following = _watched(loop, cron, jobs), None
+    try:
+        if not pods.is_terminating(cron) and not cron["spec"].get("suspend"):
+            at, following = _planned(loop, cron, clock.now())
+            status = status if at is None else await _start(loop, cron, at, status)
+    finally:  # what became of earlier Jobs is told even where a new one is refused
+        await write_status(loop, CRON_JOBS, cron, status)
+    return (following - clock.now()).total_seconds() + 0.1 if following is not None else None
 
 
 def _no_values(cron: Object) -> tuple[str, ...]:

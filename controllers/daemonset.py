@@ -149,20 +149,33 @@ def _older_first(pod: Object) -> tuple[bool, str, str]:
     return not pods.node_of(pod), str(pod["metadata"].get("creationTimestamp")), str(pod["metadata"]["name"])
 
 
-def _plan(owner: Object, nodes: Iterable[Object], found: list[Object]) -> tuple[list[str], list[Object]]:
-    """(nodes that need a pod, pods that should go)."""
-    by_node, needed, doomed = _by_node(found), [], []
+Plan = tuple[list[str], list[Object], list[Object]]
+"""(nodes that need a pod, pods that should go, those of them that ended)"""
+
+
+def _plan(owner: Object, nodes: Iterable[Object], found: list[Object]) -> Plan:
+    by_node, needed, doomed, over = _by_node(found), [], [], []
     for node in nodes:
         name = node["metadata"]["name"]
         should, may = fits(owner["spec"]["template"], node)
         here = by_node.get(name, [])
         alive = [pod for pod in here if not pods.is_terminating(pod)]
-        failed = [pod for pod in alive if pods.is_finished(pod)]
+        ended = [pod for pod in alive if pods.is_finished(pod)]
         running = sorted((pod for pod in alive if not pods.is_finished(pod)), key=_older_first)
         if should and not here:
             needed.append(name)
-        doomed += failed + (running[1:] if may else running)
-    return needed, doomed
+        doomed += ended + (running[1:] if may else running)
+        over += ended if may else []
+    return needed, doomed, over
+
+
+def _tell_ended(loop: Loop, owner: Object, pod: Object) -> None:
+    """A daemon pod that ended goes, and its DaemonSet says so: another one takes its place."""
+    where = f"daemon pod {ownership.key(pod)} on node {target(pod)}, will try to"
+    if pods.phase(pod) == "Failed":
+        loop.event(owner, "Warning", "FailedDaemonPod", f"Found failed {where} kill it")
+    else:
+        loop.event(owner, "Normal", "SucceededDaemonPod", f"Found succeeded {where} delete it")
 
 
 def _count(value: Any, total: int) -> int:
@@ -219,7 +232,9 @@ async def _manage(loop: Loop, owner: Object, found: list[Object], nodes: list[Ob
     """Pods where they are missing, none where they do not belong, then the next step of an update."""
     if pods.is_terminating(owner):
         return
-    needed, doomed = _plan(owner, nodes, found)
+    needed, doomed, over = _plan(owner, nodes, found)
+    for pod in over:
+        _tell_ended(loop, owner, pod)
     made = (workpods.create(loop, owner, new_pod(owner, node, code)) for node in needed[: workpods.BURST])
     await asyncio.gather(*made)
     await workpods.delete_many(loop, owner, doomed)

@@ -70,7 +70,7 @@ def new_set(view: View, revision: int) -> Object:
 
 
 async def sync_revision(loop: Loop, view: View, *, create: bool) -> None:
-    """Find or create the new set; number it; tell the Deployment its revision."""
+    """Find or create the new set; number it; tell the Deployment its revision, with its status as upstream does."""
     revision = max((rollout.revision(one) for one in view.old), default=0) + 1
     if view.new is not None:
         await _update_new(loop, view, revision)
@@ -79,9 +79,10 @@ async def sync_revision(loop: Loop, view: View, *, create: bool) -> None:
     if view.new is not None:
         shown = view.new["metadata"]["annotations"][REVISION]
         annotations = view.deployment["metadata"].get("annotations") or {}
-        if annotations.get(REVISION) != shown:
+        if annotations.get(REVISION) != shown or view.noted:
             meta = {**view.deployment["metadata"], "annotations": {**annotations, REVISION: shown}}
-            view.deployment = await loop.update(DEPLOYMENTS, {**view.deployment, "metadata": meta})
+            told = {**view.deployment, "metadata": meta, "status": view.take_notes()}
+            view.deployment = await loop.update(DEPLOYMENTS, told, "status")
 
 
 async def _update_new(loop: Loop, view: View, revision: int) -> None:
@@ -116,8 +117,8 @@ async def _create_new(loop: Loop, view: View, revision: int) -> None:
     except StatusError as error:
         if error.code == 409 and error.reason == "AlreadyExists":
             await _collision(loop, view, name)
-        message = f"Failed to create new replica set {name!r}: {error.message}".replace("'", '"')
-        loop.event(view.deployment, "Warning", "ReplicaSetCreateError", message)
+        if not workpods.namespace_goes(error):
+            await _creation_failed(loop, view, f'Failed to create new replica set "{name}": {error.message}')
         raise
     view.add_new(created)
     if replicas(created) > 0:
@@ -125,6 +126,15 @@ async def _create_new(loop: Loop, view: View, revision: int) -> None:
         loop.event(view.deployment, "Normal", "ScalingReplicaSet", text)
     if _deadline(view.deployment) is not None:
         view.note("Progressing", "True", "NewReplicaSetCreated", f'Created new replica set "{name}"')
+
+
+async def _creation_failed(loop: Loop, view: View, message: str) -> None:
+    """Say that the rollout cannot go on, as a condition where there is a deadline for it."""
+    loop.event(view.deployment, "Warning", "ReplicaSetCreateError", message)
+    if _deadline(view.deployment) is not None:
+        view.note("Progressing", "False", "ReplicaSetCreateError", message)
+        told = {**view.deployment, "status": view.take_notes()}
+        view.deployment = await loop.update(DEPLOYMENTS, told, "status")
 
 
 async def _collision(loop: Loop, view: View, name: str) -> None:

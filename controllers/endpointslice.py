@@ -246,6 +246,8 @@ def plan(service: Object, selected: Sequence[Object], nodes: Nodes, found: Seque
 class State:
     def __init__(self) -> None:
         self.triggers, self.written = services.TriggerTimes(), Written()
+        self.hinted: set[str] = set()
+        """Keys of the Services whose endpoints have hints of topology mode."""
 
 
 def _stamp(found: Object, trigger: str | None) -> None:
@@ -257,10 +259,25 @@ def _stamp(found: Object, trigger: str | None) -> None:
     found["metadata"] = {**found["metadata"], "annotations": annotations}
 
 
+def _tell(loop: Loop, key: str, service: Object, events: Iterable[tuple[str, str, str]]) -> None:
+    """Topology mode says when it begins to give hints, why it does not, and when nobody wants them any more."""
+    hinted: set[str] = loop.state.hinted
+    if key in hinted and not topology.is_automatic(service):
+        hinted.discard(key)
+        text = f"{topology.DISABLED}, addressType: {services.families(service)[0]}"
+        loop.event(service, "Warning", "TopologyAwareHintsDisabled", text)
+    for kind, reason, message in events:
+        enabled = reason == "TopologyAwareHintsEnabled"
+        if not (enabled and key in hinted):
+            loop.event(service, kind, reason, message)
+        (hinted.add if enabled else hinted.discard)(key)
+
+
 async def reconcile(loop: Loop, key: str) -> None:
     service = loop[SERVICES].get(key)
     if service is None:
         loop.state.triggers.forget(key)
+        loop.state.hinted.discard(key)
         return
     if not services.is_managed(service):
         return
@@ -268,8 +285,7 @@ async def reconcile(loop: Loop, key: str) -> None:
     trigger = loop.state.triggers.compute(key, service, selected)
     found = slices.existing(loop, key, MANAGER)
     changes, left_out = plan(service, selected, loop[NODES].store.objects, found)
-    for told in changes.events:
-        loop.event(service, *told)
+    _tell(loop, key, service, changes.events)
     for one in (*changes.create, *changes.update):
         _stamp(one, trigger)
     try:

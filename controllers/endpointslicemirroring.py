@@ -16,6 +16,8 @@ from miniplane.client.resources import ENDPOINT_SLICES, ENDPOINTS, SERVICES
 MANAGER = "endpointslicemirroring-controller.k8s.io"
 SKIP = "endpointslice.kubernetes.io/skip-mirror"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
+"""What Go's `strconv.ParseBool` takes for true."""
 MAX_ADDRESSES = 1000
 """Addresses that are mirrored of one subset."""
 
@@ -24,7 +26,7 @@ MAX_ADDRESSES = 1000
 
 def is_mirrored(endpoints: Object | None) -> bool:
     """Leader election records and Endpoints that say so are not."""
-    if endpoints is None or pods.labels_of(endpoints).get(SKIP) == "true":
+    if endpoints is None or pods.labels_of(endpoints).get(SKIP) in TRUE:
         return False
     return LEADER not in (endpoints["metadata"].get("annotations") or {})
 

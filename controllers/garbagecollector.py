@@ -166,6 +166,7 @@ async def _collect(loop: Loop, resource: Resource, obj: Object) -> None:
     """Delete what has no owner left; forget owners that are gone while another one stays."""
     solid, gone, waiting = set(), set(), set()
     for ref in owners_of(obj):
+        _tell_misplaced(loop, resource, obj, ref)
         owner = await _owner(loop, obj, ref)
         if owner is None:
             gone.add(ref["uid"])
@@ -203,12 +204,35 @@ async def _delete(loop: Loop, resource: Resource, obj: Object, *, waiting: bool)
             raise
 
 
+def _is_meant(known: tuple[Resource, Object], ref: Object, namespace: str | None) -> bool:
+    """Whether the object with the uid of a reference is the one that the rest of it names."""
+    resource, meta = known[0], known[1]["metadata"]
+    same = (resource.api_version, resource.kind, meta["name"]) == (ref.get("apiVersion"), ref.get("kind"), ref["name"])
+    return same and meta.get("namespace") in (None, namespace)
+
+
+def _tell_misplaced(loop: Loop, resource: Resource, obj: Object, ref: Object) -> None:
+    """An owner in another namespace is none: its dependent says so before it goes."""
+    meta, known = obj["metadata"], loop.state.get(ref["uid"])
+    if known is None or known[1]["metadata"].get("namespace") in (None, meta.get("namespace")):
+        return
+    about = {name: meta[name] for name in ("namespace", "name", "uid") if name in meta}
+    namespace = meta.get("namespace", "")
+    shown = f"{ref['apiVersion']}/{ref['kind']}, namespace: {namespace}, name: {ref['name']}, uid: {ref['uid']}"
+    loop.event(
+        {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": about},
+        "Warning",
+        "OwnerRefInvalidNamespace",
+        f'ownerRef [{shown}] does not exist in namespace "{namespace}"',
+    )
+
+
 async def _owner(loop: Loop, obj: Object, ref: Object) -> Object | None:
     """The owner that a reference means; None where there is none. What the graph does not know is asked for."""
     graph: Graph = loop.state
     namespace = obj["metadata"].get("namespace")
     known = graph.get(ref["uid"])
-    if known is not None and known[1]["metadata"].get("namespace") in (None, namespace):
+    if known is not None and _is_meant(known, ref, namespace):
         return known[1]
     resource = graph.kinds.get((ref.get("apiVersion", ""), ref.get("kind", "")))
     if resource is None:
@@ -293,4 +317,12 @@ def _forget(graph: Graph, resource: Resource, tasks: dict[Resource, asyncio.Task
         graph.update(resource, obj, None)
 
 
-CONTROLLER = Controller(name="garbagecollector", watches={}, reconcile=reconcile, state=Graph, workers=20, run=follow)
+CONTROLLER = Controller(
+    name="garbagecollector",
+    component="garbage-collector-controller",
+    watches={},
+    reconcile=reconcile,
+    state=Graph,
+    workers=20,
+    run=follow,
+)

@@ -42,7 +42,6 @@ def add_hints(service: Object, family: str, nodes: Iterable[Object], plan: Plan,
     """Give the plan's slices their hints; unchanged ones join it where only hints differ. Topology mode Auto goes
     before trafficDistribution."""
     distribution = service["spec"].get("trafficDistribution")
-    had_hints = topology.has_hints((*plan.update, *unchanged, *plan.delete))
     suffix = f", addressType: {family}"
     if topology.is_automatic(service):
         distribution = None
@@ -53,11 +52,8 @@ def add_hints(service: Object, family: str, nodes: Iterable[Object], plan: Plan,
         else:
             count = len(plan.create)
             plan.create, plan.update = changed[:count], [*changed[count:], *again]
-            if not had_hints:
-                plan.events.append(("Normal", "TopologyAwareHintsEnabled", topology.ENABLED + suffix))
+            plan.events.append(("Normal", "TopologyAwareHintsEnabled", topology.ENABLED + suffix))
             return
-    elif had_hints and not distribution:
-        plan.events.append(("Warning", "TopologyAwareHintsDisabled", topology.DISABLED + suffix))
     plan.create, plan.update = reconcile_hints(distribution, plan, unchanged)
 
 

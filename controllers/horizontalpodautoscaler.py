@@ -99,12 +99,8 @@ async def reconcile(loop: Loop, key: str) -> float | None:
         return PERIOD
     able = ("True", "SucceededGetScale", "the HPA controller was able to get the target's current scale")
     conditions = set_condition(conditions, "AbleToScale", *able)
-    status = {
-        "desiredReplicas": 0,
-        **old,
-        "currentReplicas": int((scale.get("status") or {}).get("replicas") or 0),
-    }
     current = int((scale.get("spec") or {}).get("replicas") or 0)
+    status = {"desiredReplicas": 0, **old, "currentReplicas": current, "currentMetrics": None}
     wanted, why = _bounded(autoscaler, current)
     if current == 0:
         text = "scaling is disabled since the replica count of the target is zero"
@@ -119,14 +115,17 @@ async def reconcile(loop: Loop, key: str) -> float | None:
         status |= {"desiredReplicas": wanted, "lastScaleTime": clock.text(clock.now())}
     else:
         conditions = _without_metrics(loop, autoscaler, conditions)
+        status["currentMetrics"] = [{"type": ""} for _ in autoscaler["spec"].get("metrics") or ()]
     await write_status(loop, AUTOSCALERS, autoscaler, {**status, "conditions": conditions})
     return PERIOD
 
 
 def _keys(loop: Loop, old: Object | None, new: Object | None) -> Iterable[str]:
-    """Not our own reports: between two looks lies the period."""
-    same = old is not None and new is not None and old["spec"] == new["spec"]
-    return () if same else own_key(loop, old, new)
+    """Between two looks lies the period, and before the first one."""
+    if new is not None and (old is None or old["spec"] != new["spec"]):
+        for key in own_key(loop, old, new):
+            loop.enqueue(key, PERIOD)
+    return ()
 
 
 CONTROLLER = Controller(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from controllers import jobpolicy, ownership, pods, workpods
 from controllers.controller import Controller, Loop, own_key
@@ -263,6 +264,46 @@ def _end(tally: Tally) -> list[Object]:
     return [pod for pod in tally.pods if is_tracked(pod) and pod["metadata"]["uid"] not in settled]
 
 
+# pods whose Job is gone
+
+
+def _job_of(loop: Loop, pod: Object) -> Object | None:
+    """The Job that controls the pod, where it still exists."""
+    ref = ownership.controller_of(pod)
+    found = loop[JOBS].get(f"{pod['metadata']['namespace']}/{ref['name']}") if ref else None
+    return found if ref and found is not None and found["metadata"]["uid"] == ref["uid"] else None
+
+
+async def release(loop: Loop, key: str) -> None:
+    """A tracked pod that no Job counts any more may go: nobody else would take the finalizer away."""
+    pod = loop[PODS].get(key)
+    if pod is None or not is_tracked(pod):
+        return
+    ref = ownership.controller_of(pod)
+    if ref is not None and (ref["kind"], ref["apiVersion"]) != (JOBS.kind, JOBS.api_version):
+        return
+    if _job_of(loop, pod) is None:
+        await _untrack(loop, [pod])
+
+
+def _left_behind(loop: Loop, old: Object | None, new: Object | None) -> Iterable[str]:
+    """A tracked pod without a Job."""
+    return own_key(loop, old, new) if new is not None and is_tracked(new) and _job_of(loop, new) is None else ()
+
+
+def _pods_of_gone(loop: Loop, old: Object | None, new: Object | None) -> Iterable[str]:
+    if new is not None or old is None:
+        return ()
+    return [ownership.key(pod) for pod in _mine(loop, old) if is_tracked(pod)]
+
+
+ORPHANS = Controller(
+    name="job-orphans",
+    component="job-controller",
+    watches={PODS: _left_behind, JOBS: _pods_of_gone},
+    reconcile=release,
+    indexes=ownership.INDEXES,
+)
 CONTROLLER = Controller(
     name="job",
     component="job-controller",

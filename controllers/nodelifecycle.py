@@ -33,6 +33,10 @@ BY_CONDITION = {
     ("PIDPressure", "True"): "node.kubernetes.io/pid-pressure",
     ("NetworkUnavailable", "True"): "node.kubernetes.io/network-unavailable",
 }
+FOLLOWED = ("kubernetes.io/os", "kubernetes.io/arch")
+LIFETIME = "node.alpha.kubernetes.io/ttl"
+LIFETIMES = ((100, 0), (500, 15), (1000, 30), (2000, 60), (10000, 300))
+"""(so many nodes at most, seconds)"""
 OURS = frozenset((*BY_CONDITION.values(), UNSCHEDULABLE))
 
 # taints
@@ -62,12 +66,30 @@ def with_taints(node: Object) -> Object:
     return {**node, "spec": spec if kept else {k: v for k, v in spec.items() if k != "taints"}}
 
 
+def with_old_labels(node: Object) -> Object:
+    """The node with the labels that clients of long ago look for, which follow those that took their place."""
+    labels = pods.labels_of(node)
+    old = {f"beta.{name}": labels[name] for name in FOLLOWED if name in labels}
+    return {**node, "metadata": {**node["metadata"], "labels": {**labels, **old}}} if old else node
+
+
+def with_lifetime(node: Object, count: int) -> Object:
+    """The node with the annotation that says how long its kubelet may go on using secrets and config maps that it has
+    read: the longer, the more nodes ask for them (upstream: the TTL controller)."""
+    seconds = next((time for size, time in LIFETIMES if count <= size), 600)
+    given = node["metadata"].get("annotations") or {}
+    if given.get(LIFETIME) == str(seconds):
+        return node
+    return {**node, "metadata": {**node["metadata"], "annotations": {**given, LIFETIME: str(seconds)}}}
+
+
 async def reconcile(loop: Loop, key: str) -> None:
     node = loop[NODES].get(key)
     if node is None:
         return
-    wanted = with_taints(node)
-    if (wanted["spec"].get("taints") or []) != ((node.get("spec") or {}).get("taints") or []):
+    wanted = with_lifetime(with_old_labels(with_taints(node)), len(loop[NODES].store.objects))
+    same = (wanted["spec"].get("taints") or []) == ((node.get("spec") or {}).get("taints") or [])
+    if not same or wanted["metadata"] != node["metadata"]:
         await loop.update(NODES, wanted)
 
 
@@ -149,8 +171,27 @@ async def evict(loop: Loop, key: str) -> float | None:
     if left is None or left > 0:
         return left
     loop.event(pod, "Normal", "TaintManagerEviction", f"Marking for deletion Pod {key}")
-    await loop.delete(PODS, pod)
+    await loop.delete(PODS, await _marked(loop, pod))
     return None
+
+
+async def _marked(loop: Loop, pod: Object) -> Object:
+    """The pod with the condition that says why it goes (KEP-3329)."""
+    if (pods.condition(pod, "DisruptionTarget") or {}).get("status") == "True":
+        return pod
+    condition = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "DeletionByTaintManager",
+        "message": "Taint manager: deleting due to NoExecute taint",
+        "observedGeneration": pod["metadata"].get("generation") or 0,
+        "lastTransitionTime": clock.text(clock.now()),
+    }
+    given = [one["type"] for one in (pod.get("status") or {}).get("conditions") or ()]
+    order = [{"type": name} for name in dict.fromkeys((*given, condition["type"]))]
+    change = {"conditions": [condition], "$setElementOrder/conditions": order}
+    patch = {"metadata": {"uid": pod["metadata"]["uid"]}, "status": change}
+    return await loop.patch(PODS, pod, patch, patch_type="strategic", subresource="status")
 
 
 def _tainted_pods(loop: Loop, old: Object | None, new: Object | None) -> Iterable[str]:

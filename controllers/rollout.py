@@ -73,6 +73,15 @@ class View:
     def note(self, kind: str, value: str, reason: str, message: str) -> None:
         self.noted.append((kind, value, reason, message))
 
+    def take_notes(self) -> Object:
+        """The Deployment's status with the conditions noted so far, which are no notes any more."""
+        status = self.deployment.get("status") or {}
+        conditions = list(status.get("conditions") or ())
+        for noted in self.noted:
+            conditions = _set(conditions, *noted)
+        self.noted.clear()
+        return {**status, "conditions": conditions}
+
     def note_paused(self) -> None:
         """Pausing and resuming show in the condition Progressing, unless the deadline passed before."""
         if self.deployment["spec"].get("progressDeadlineSeconds") is None:

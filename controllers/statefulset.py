@@ -109,8 +109,8 @@ def new_pod(owner: Object, number: int, revision: Object) -> Object:
     labels[REVISION_HASH] = revision["metadata"]["name"]
     pod["metadata"].update(name=name, labels=labels)
     claims = set(map(statefulclaims.name_of, owner["spec"].get("volumeClaimTemplates") or ()))
-    volumes = [one for one in pod["spec"].get("volumes") or () if one["name"] not in claims]
-    volumes += [{"name": claim, "persistentVolumeClaim": {"claimName": f"{claim}-{name}"}} for claim in sorted(claims)]
+    volumes = [{"name": claim, "persistentVolumeClaim": {"claimName": f"{claim}-{name}"}} for claim in sorted(claims)]
+    volumes += [one for one in pod["spec"].get("volumes") or () if one["name"] not in claims]
     pod["spec"] = {**pod["spec"], "hostname": name, "subdomain": owner["spec"].get("serviceName") or ""}
     if volumes:
         pod["spec"]["volumes"] = volumes
@@ -141,6 +141,11 @@ async def _delete(loop: Loop, owner: Object, pod: Object) -> None:
 # what to do next
 
 
+def _is_running(pod: Object) -> bool:
+    """Ready in a phase that says so, too."""
+    return pods.phase(pod) == "Running" and pods.is_ready(pod)
+
+
 class _Set:
     """A StatefulSet with its pods by number."""
 
@@ -154,19 +159,21 @@ class _Set:
         self.condemned = [numbered[number] for number in sorted(numbered, reverse=True) if number not in self.wanted]
 
     def healthy(self, pod: Object) -> bool:
-        return pods.is_ready(pod) and not pods.is_terminating(pod) and workpods.is_available(pod, self.min_ready)
+        return _is_running(pod) and not pods.is_terminating(pod) and workpods.is_available(pod, self.min_ready)
+
+    def may_go(self, pod: Object) -> bool:
+        """Ordered sets take a healthy pod away, or the first one that is not: what else ails is waited for."""
+        everybody = [*(self.replicas[number] for number in sorted(self.replicas)), *reversed(self.condemned)]
+        return self.healthy(pod) or next(one for one in everybody if not self.healthy(one)) is pod
 
     def partition(self) -> int:
         rolling = (self.owner["spec"].get("updateStrategy") or {}).get("rollingUpdate") or {}
         return int(rolling.get("partition") or 0)
 
     def revision_for(self, number: int) -> Object:
-        """New pods below the partition, or of a set in mid-rollout that had the old one, get the current revision."""
+        """New pods below the partition get the current revision; all others the one to update to."""
         rolling = (self.owner["spec"].get("updateStrategy") or {}).get("type", "RollingUpdate") == "RollingUpdate"
-        status = self.owner.get("status") or {}
-        old = number < self.partition() + _first(self.owner) if self.partition() else False
-        pending = not self.partition() and number < _first(self.owner) + int(status.get("currentReplicas") or 0)
-        return self.current if rolling and (old or pending) else self.update
+        return self.current if rolling and number < self.partition() + _first(self.owner) else self.update
 
 
 async def _sync(loop: Loop, state: _Set) -> None:
@@ -191,7 +198,7 @@ async def _sync(loop: Loop, state: _Set) -> None:
     for pod in state.condemned:
         if state.ordered and pods.is_terminating(pod):
             return
-        if not pods.is_terminating(pod):
+        if not pods.is_terminating(pod) and (not state.ordered or state.may_go(pod)):
             await _delete(loop, owner, pod)
         if state.ordered:
             return
@@ -227,8 +234,8 @@ def _status(state: _Set, found: list[Object]) -> Object:
     status: Object = {
         "observedGeneration": state.owner["metadata"].get("generation") or 0,
         "replicas": len(alive),
-        "readyReplicas": sum(map(pods.is_ready, alive)),
-        "availableReplicas": sum(workpods.is_available(pod, state.min_ready) for pod in alive),
+        "readyReplicas": sum(map(_is_running, alive)),
+        "availableReplicas": sum(_is_running(pod) and workpods.is_available(pod, state.min_ready) for pod in alive),
         "currentReplicas": of(current),
         "updatedReplicas": of(update),
         "currentRevision": current,

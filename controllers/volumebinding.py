@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from controllers import pods
@@ -13,6 +14,10 @@ from miniplane.client.api import Object
 from miniplane.client.resources import STORAGE_CLASSES, VOLUME_CLAIMS, VOLUMES
 
 PROVISIONER = "volume.kubernetes.io/storage-provisioner"
+DEFAULT_CLASS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
+PROVISIONED = "pv.kubernetes.io/provisioned-by"
+"""Names what made the volume, outside, and will delete it."""
+DELETABLE_PATH = re.compile("/tmp/.+")
 BOUND, BY_CONTROLLER = "pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller"
 
 
@@ -36,17 +41,26 @@ def _is_for(volume: Object, claim: Object) -> bool:
     return ref.get("uid", "") in ("", meta["uid"])
 
 
-def fits(volume: Object, claim: Object) -> bool:
+def mismatch(volume: Object, claim: Object) -> str:
+    """Why the volume does not satisfy the claim; empty where it does."""
     spec = claim["spec"]
-    if pods.is_terminating(volume) or (volume["spec"].get("claimRef") and not _is_for(volume, claim)):
-        return False
-    if _class_of(volume) != _class_of(claim) or _capacity(volume) < _wanted(claim):
-        return False
+    if pods.is_terminating(volume):
+        return f'the volume is marked for deletion "{volume["metadata"]["name"]}"'
+    if _capacity(volume) < _wanted(claim):
+        return "requested PV is too small"
+    if _class_of(volume) != _class_of(claim):
+        return "storageClassName does not match"
     if volume["spec"].get("volumeMode", "Filesystem") != spec.get("volumeMode", "Filesystem"):
+        return "incompatible volumeMode"
+    served = set(volume["spec"].get("accessModes") or ())
+    return "" if set(spec.get("accessModes") or ()) <= served else "incompatible accessMode"
+
+
+def fits(volume: Object, claim: Object) -> bool:
+    if mismatch(volume, claim) or (volume["spec"].get("claimRef") and not _is_for(volume, claim)):
         return False
-    if not set(spec.get("accessModes") or ()) <= set(volume["spec"].get("accessModes") or ()):
-        return False
-    return not spec.get("selector") or selectors.from_object(spec["selector"]).matches(pods.labels_of(volume))
+    selector = claim["spec"].get("selector")
+    return not selector or selectors.from_object(selector).matches(pods.labels_of(volume))
 
 
 def choose(claim: Object, volumes: Iterable[Object]) -> Object | None:
@@ -72,18 +86,52 @@ async def reconcile(loop: Loop, key: str) -> None:
 async def _sync_claim(loop: Loop, claim: Object) -> None:
     name = claim["spec"].get("volumeName")
     if name:
-        volume = loop[VOLUMES].get(name)
-        if volume is None:
-            await _without_volume(loop, claim)
-        elif not volume["spec"].get("claimRef") or _is_for(volume, claim):
-            await _bind(loop, volume, claim)
+        await _sync_named(loop, claim, loop[VOLUMES].get(name))
         return
     volume = None if _waits(loop, claim) else choose(claim, loop[VOLUMES].store.objects.values())
     if volume is not None:
         await _bind(loop, volume, claim)
         return
+    default = _default_class(loop) if claim["spec"].get("storageClassName") is None else None
+    if default is not None:  # which is an update of the claim: it comes back
+        await loop.update(VOLUME_CLAIMS, {**claim, "spec": {**claim["spec"], "storageClassName": default}})
+        return
     claim = await _wait(loop, claim)
     await _claim_phase(loop, claim, {**(claim.get("status") or {}), "phase": "Pending"})
+
+
+def _default_class(loop: Loop) -> str | None:
+    """The class of claims that were made before there was a default one; the newest of several (KEP-3333)."""
+    found = [one["metadata"] for one in loop[STORAGE_CLASSES].store.objects.values() if _is_default(one)]
+    found.sort(key=lambda meta: str(meta["name"]))
+    return str(max(found, key=lambda meta: str(meta["creationTimestamp"]))["name"]) if found else None
+
+
+def _is_default(storage_class: Object) -> bool:
+    return any(_annotation(storage_class, name) == "true" for name in DEFAULT_CLASS)
+
+
+async def _sync_named(loop: Loop, claim: Object, volume: Object | None) -> None:
+    """A claim that names its volume: because somebody asked for that one, or because they are bound."""
+    bound = bool(_annotation(claim, BOUND))
+    if volume is None:
+        await _lost(
+            loop, claim, ("ClaimLost", "Bound claim has lost its PersistentVolume. Data on the volume is lost!")
+        )
+    elif _is_for(volume, claim):
+        await _bind(loop, volume, claim)
+    elif volume["spec"].get("claimRef"):
+        name = volume["metadata"]["name"]
+        if not bound:
+            loop.event(claim, "Warning", "FailedBinding", f'volume "{name}" already bound to a different claim.')
+        text = "Two claims are bound to the same volume, this one is bound incorrectly"
+        await _lost(loop, claim, ("ClaimMisbound", text))
+    elif not bound and (why := mismatch(volume, claim)):
+        text = f'Cannot bind to requested volume "{volume["metadata"]["name"]}": {why}'
+        loop.event(claim, "Warning", "VolumeMismatch", text)
+        await _lost(loop, claim, ("", ""))
+    else:
+        await _bind(loop, volume, claim)
 
 
 async def _wait(loop: Loop, claim: Object) -> Object:
@@ -117,13 +165,14 @@ async def _provision(loop: Loop, claim: Object, provisioner: str) -> Object:
     return claim
 
 
-async def _without_volume(loop: Loop, claim: Object) -> None:
-    """The volume that the claim names does not exist, or no more."""
+async def _lost(loop: Loop, claim: Object, told: tuple[str, str]) -> None:
+    """The claim does not have the volume that it names: it is Lost, with an event (reason, message), where it was
+    bound, and goes on waiting where it was not."""
     lost = bool(_annotation(claim, BOUND))
     if lost and pods.phase(claim) != "Lost":
-        text = "Bound claim has lost its PersistentVolume. Data on the volume is lost!"
-        loop.event(claim, "Warning", "ClaimLost", text)
-    await _claim_phase(loop, claim, {"phase": "Lost" if lost else "Pending"})
+        loop.event(claim, "Warning", *told)
+    phase = "Lost" if lost else "Pending"
+    await _claim_phase(loop, claim, {"phase": phase, "accessModes": None, "capacity": None})
 
 
 def _waits(loop: Loop, claim: Object) -> bool:
@@ -176,12 +225,16 @@ async def _bind(loop: Loop, volume: Object, claim: Object) -> None:
 async def _claim_phase(loop: Loop, claim: Object, status: Object) -> None:
     old = claim.get("status") or {}
     if any(old.get(key) != value for key, value in status.items()):
-        await loop.update(VOLUME_CLAIMS, {**claim, "status": {**old, **status}}, "status")
+        kept = {key: value for key, value in {**old, **status}.items() if value is not None}
+        await loop.update(VOLUME_CLAIMS, {**claim, "status": kept}, "status")
 
 
-async def _volume_phase(loop: Loop, volume: Object, phase: str) -> None:
-    if pods.phase(volume) != phase:
-        await loop.update(VOLUMES, {**volume, "status": {**(volume.get("status") or {}), "phase": phase}}, "status")
+async def _volume_phase(loop: Loop, volume: Object, phase: str, message: str = "") -> Object:
+    """The volume in this phase, with what is to be said about it."""
+    old = volume.get("status") or {}
+    if pods.phase(volume) == phase and old.get("message", "") == message:
+        return volume
+    return await loop.update(VOLUMES, {**volume, "status": {**old, "phase": phase, "message": message}}, "status")
 
 
 async def _sync_volume(loop: Loop, volume: Object) -> None:
@@ -199,10 +252,25 @@ async def _sync_volume(loop: Loop, volume: Object) -> None:
         except StatusError as error:
             if error.code != 404:
                 raise
-    await _volume_phase(loop, volume, "Released")
-    if volume["spec"].get("persistentVolumeReclaimPolicy") == "Delete" and not pods.is_terminating(volume):
-        name = volume["metadata"]["name"]
-        text = f'error getting deleter volume plugin for volume "{name}": no volume plugin matched'
+    if pods.phase(volume) != "Failed":
+        volume = await _volume_phase(loop, volume, "Released")
+    deletes = volume["spec"].get("persistentVolumeReclaimPolicy") == "Delete" and not _annotation(volume, PROVISIONED)
+    if deletes and not pods.is_terminating(volume):
+        await _reclaim(loop, volume)
+
+
+async def _reclaim(loop: Loop, volume: Object) -> None:
+    """What kube-controller-manager can delete itself are host paths below /tmp. That is all it has plugins for, and
+    the path is some node's: the volume alone goes here."""
+    name, path = volume["metadata"]["name"], (volume["spec"].get("hostPath") or {}).get("path")
+    if path is not None and DELETABLE_PATH.search(path):
+        await loop.delete(VOLUMES, volume)
+        return
+    text = f'error getting deleter volume plugin for volume "{name}": no volume plugin matched'
+    if path is not None:
+        text = f"host_path deleter only supports /tmp/.+ but received provided {path}"
+    if pods.phase(volume) != "Failed":
+        await _volume_phase(loop, volume, "Failed", text)
         loop.event(volume, "Warning", "VolumeFailedDelete", text)
 
 
@@ -215,6 +283,15 @@ def _volume_keys(loop: Loop, old: Object | None, new: Object | None) -> Iterable
     return [*own_key(loop, old, new), *waiting]
 
 
+def _class_keys(loop: Loop, old: Object | None, new: Object | None) -> Iterable[str]:
+    """The claims that wait for a class of that name, or for any."""
+    if new is None:
+        return ()
+    wanted, claims = (None, new["metadata"]["name"]), loop[VOLUME_CLAIMS].store.objects
+    waiting = ((key, one) for key, one in claims.items() if pods.phase(one) != "Bound")
+    return [key for key, one in waiting if one["spec"].get("storageClassName") in wanted]
+
+
 def _claim_keys(loop: Loop, old: Object | None, new: Object | None) -> Iterable[str]:
     name = (new or old or {})["spec"].get("volumeName")
     return [*own_key(loop, old, new), name] if name else own_key(loop, old, new)
@@ -223,7 +300,7 @@ def _claim_keys(loop: Loop, old: Object | None, new: Object | None) -> Iterable[
 CONTROLLER = Controller(
     name="persistentvolume-binder",
     component="persistentvolume-controller",
-    watches={VOLUMES: _volume_keys, VOLUME_CLAIMS: _claim_keys, STORAGE_CLASSES: lambda loop, old, new: ()},
+    watches={VOLUMES: _volume_keys, VOLUME_CLAIMS: _claim_keys, STORAGE_CLASSES: _class_keys},
     reconcile=reconcile,
     workers=1,
 )

@@ -34,14 +34,15 @@ async def create(loop: Loop, owner: Object, pod: Object) -> Object:
     try:
         found = await loop.create(PODS, pod)
     except StatusError as error:
-        if not _namespace_goes(error):
+        if not namespace_goes(error):
             loop.event(owner, "Warning", "FailedCreate", f"Error creating: {error.message}")
         raise
     loop.event(owner, "Normal", "SuccessfulCreate", f"Created pod: {found['metadata']['name']}")
     return found
 
 
-def _namespace_goes(error: StatusError) -> bool:
+def namespace_goes(error: StatusError) -> bool:
+    """Whether a create was refused because the namespace goes: nothing that anybody needs to be told."""
     causes = (error.details or {}).get("causes") or ()
     return any(cause.get("reason") == "NamespaceTerminating" for cause in causes)
 
@@ -54,7 +55,7 @@ async def create_many(loop: Loop, owner: Object, count: int, make: Callable[[], 
         results = await asyncio.gather(*(create(loop, owner, make()) for _ in range(size)), return_exceptions=True)
         for result in results:
             if isinstance(result, StatusError):
-                return None if _namespace_goes(result) else result
+                return None if namespace_goes(result) else result
             if isinstance(result, BaseException):
                 raise result
         left -= size

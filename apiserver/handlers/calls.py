@@ -162,9 +162,12 @@ def _check_time(text: str) -> None:
 
 def _no_kubelet(request: Request, pod: Object) -> errors.StatusError:
     node = pod["spec"]["nodeName"]
-    if request.server.cluster.get("nodes", "", node) is None:
+    found = request.server.cluster.get("nodes", "", node)
+    if found is None:
         details = {"name": node, "kind": "pods"}
         return errors.StatusError(404, "NotFound", f'pods "{node}" not found', details=details)
+    if not (found.get("status") or {}).get("addresses"):
+        return errors.StatusError(500, "", "no preferred addresses found; known addresses: []")
     return errors.internal(f'Get "https://{node}:10250": the node is simulated: it runs no containers')
 
 

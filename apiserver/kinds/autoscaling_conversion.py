@@ -63,6 +63,8 @@ def _source(kind: str) -> str:
 
 def _metric_to_v1(metric: Object, side: str = "target") -> Object:
     name = _source(metric.get("type", ""))
+    if not name:  # what a controller could not measure
+        return {"type": ""}
     source, shown = metric.get(name) or {}, {}
     for field, path in _FIELDS.get(name, ()):
         if _at(source, path) is not None:
@@ -83,6 +85,8 @@ def _value_fields(name: str, side: str) -> tuple[tuple[str, str], ...]:
 
 def _metric_to_v2(metric: Object, side: str = "target") -> Object:
     name = _source(metric.get("type", ""))
+    if not name:
+        return {"type": ""}
     source, made = metric.get(name) or {}, dict[str, Any]()
     for field, path in _FIELDS.get(name, ()):
         if source.get(field) is not None:
@@ -142,7 +146,7 @@ def _metrics(side: str) -> Callable[[Any], list[Object]]:
     def read(found: Any) -> list[Object]:
         metrics = [_metric_to_v2(metric, side) for metric in found or ()]
         for metric in metrics:
-            utilization = metric[_source(metric["type"])][side].get("averageUtilization")
+            utilization = _at(metric, f"{_source(metric['type'])}.{side}.averageUtilization")
             if utilization is not None and type(utilization) is not int:
                 raise TypeError(utilization)
         return metrics

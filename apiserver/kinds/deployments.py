@@ -23,6 +23,7 @@ from apiserver.table import AGE
 class DeploymentStrategy(Workload):
     """Deployment."""
 
+    status_keeps = ("labels",)
     counts = (
         "observedGeneration",
         "replicas",

@@ -8,7 +8,7 @@ from typing import Any
 from apiserver import validation as rules
 from apiserver.field import FieldError, duplicate, forbidden, invalid, not_supported, required
 from apiserver.kinds.flowcontrol_objects import MANDATORY, level_spec, schema_spec
-from apiserver.kinds.kind import Context, Object
+from apiserver.kinds.kind import KEPT_METADATA, Context, Object
 from apiserver.kinds.pods.checks import each
 from apiserver.kinds.strategies import WithStatus
 
@@ -34,6 +34,9 @@ def _conditions(obj: Object) -> list[FieldError]:
 
 
 class _FlowStrategy(WithStatus):
+    status_resets_metadata = True
+    status_keeps = KEPT_METADATA
+
     def prepare_for_create(self, obj: Object, context: Context) -> None:
         obj["status"] = {}
 

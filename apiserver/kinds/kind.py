@@ -71,6 +71,8 @@ class Context:
     unique: bool = False
 
 
+KEPT_METADATA = ("labels", "annotations", "finalizers", "ownerReferences")
+"""What `ResetObjectMetaForStatus` of the real server puts back, of what clients write."""
 _OF_STATUS_WRITES = frozenset({"status", "metadata", "apiVersion", "kind"})
 
 
@@ -105,7 +107,9 @@ class Strategy:
     """metadata.generation is 1 on creation and grows when anything but metadata and status changes; where False the
     server leaves alone what clients write there."""
     status_resets_metadata = False
-    """A status write leaves the metadata as it was."""
+    """A status write owns nothing of the metadata."""
+    status_keeps: tuple[str, ...] = ()
+    """What of the metadata a status write leaves as it was, and does not own."""
     orphan_dependents_by_default = False
     metadata_again = 0
     """How often the kind's own rules judge the metadata of an update that every kind's rules have judged already, or
@@ -163,6 +167,11 @@ class Strategy:
         if len(obj) > len(old) or obj.keys() != old.keys():
             for field_name in obj.keys() - old.keys() - _OF_STATUS_WRITES:
                 del obj[field_name]
+        for field_name in self.status_keeps:
+            if field_name in old["metadata"]:
+                obj["metadata"][field_name] = old["metadata"][field_name]
+            else:
+                obj["metadata"].pop(field_name, None)
 
     def validate_status_update(self, obj: Object, old: Object, context: Context) -> list[FieldError]:
         return []

@@ -6,7 +6,7 @@ from typing import Any
 
 from apiserver import validation as rules
 from apiserver.field import FieldError, duplicate, forbidden, immutable, invalid, not_supported, required, too_long
-from apiserver.kinds.kind import Context, Object, Strategy
+from apiserver.kinds.kind import KEPT_METADATA, Context, Object, Strategy
 from apiserver.kinds.pods.checks import each, not_negative, optional_one_of
 from apiserver.kinds.pods.internal import internal
 from apiserver.kinds.pods.volumes import driver_name
@@ -253,6 +253,8 @@ class CapacityStrategy(Free):
 class AttachmentStrategy(Strategy):
     """VolumeAttachment: what it attaches never changes."""
 
+    status_resets_metadata = True
+    status_keeps = KEPT_METADATA
     metadata_again = 1
     delete_answers_object = True
     unconditional_update = False

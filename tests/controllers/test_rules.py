@@ -241,6 +241,26 @@ def test_no_hints_where_zones_cannot_be_served(count: int, nodes: list[tuple[str
     assert found.events == [("Warning", "TopologyAwareHintsDisabled", f"{reason}, addressType: IPv4")]
 
 
+async def test_topology_mode_tells_when_it_ends_and_traffic_distribution_does_not() -> None:
+    world = World()
+    (loop,) = loops = [world.loop(endpointslice.CONTROLLER)]
+    told: list[tuple[str, str]] = []
+    loop.event = lambda obj, kind, reason, message: told.append((reason, message))  # type: ignore[method-assign]
+    for name in ("a", "b"):
+        world.put(NODES, big_node(name, name, "1"))
+    for number in range(4):
+        world.put(PODS, pod(f"p{number}", f"10.1.0.{number}", node="ab"[number % 2]))
+    automatic = {"service.kubernetes.io/topology-mode": "Auto"}
+    close = service(trafficDistribution="PreferClose")
+    for one in (close, service(), {**close, "metadata": {**close["metadata"], "annotations": automatic}}, service()):
+        world.put(SERVICES, one)
+        await world.settle(loops)
+    assert told == [
+        ("TopologyAwareHintsEnabled", "Topology Aware Hints has been enabled, addressType: IPv4"),
+        ("TopologyAwareHintsDisabled", "Topology Aware Hints has been disabled, addressType: IPv4"),
+    ]
+
+
 # mirroring
 
 
@@ -335,6 +355,15 @@ def test_pods_of_a_stateful_set_have_names_labels_and_claims_of_their_own() -> N
     assert (found["metadata"]["name"], found["spec"]["hostname"], found["spec"]["subdomain"]) == ("db-2", "db-2", "db")
     assert found["metadata"]["labels"]["apps.kubernetes.io/pod-index"] == "2"
     assert found["spec"]["volumes"] == [{"name": "data", "persistentVolumeClaim": {"claimName": "data-db-2"}}]
+
+
+def test_claims_come_before_the_volumes_of_the_template() -> None:
+    owner = with_uid({"metadata": {"name": "db", "namespace": "ns"}, "spec": {"serviceName": "db"}})
+    owner["spec"].update(volumeClaimTemplates=[{"metadata": {"name": "data"}, "spec": {}}])
+    template = {**TEMPLATE, "spec": {**TEMPLATE["spec"], "volumes": [{"name": "a"}, {"name": "data"}]}}
+    revision = {"metadata": {"name": "db-1"}, "data": statefulset.revision_data(template)}
+    found = statefulset.new_pod(owner, 0, revision)
+    assert [one["name"] for one in found["spec"]["volumes"]] == ["data", "a"]
 
 
 def test_daemons_stay_on_ailing_nodes_but_not_behind_foreign_taints() -> None:

@@ -69,6 +69,12 @@ def test_conditions_become_taints_and_foreign_taints_stay() -> None:
     assert nodelifecycle.with_taints(found)["spec"]["taints"] == [foreign]
 
 
+@pytest.mark.parametrize(("count", "seconds"), [(1, "0"), (100, "0"), (101, "15"), (10001, "600")])
+def test_many_nodes_keep_what_they_read_for_longer(count: int, seconds: str) -> None:
+    found = nodelifecycle.with_lifetime({"metadata": {"name": "n"}}, count)
+    assert found["metadata"]["annotations"] == {"node.alpha.kubernetes.io/ttl": seconds}
+
+
 def test_tolerations_delay_or_prevent_eviction() -> None:
     taint = {"key": "k", "effect": "NoExecute", "timeAdded": "2000-01-01T00:00:00Z"}
     victim = pod("a")

@@ -42,12 +42,15 @@ def conditions(autoscaler: dict[str, Any]) -> dict[str, tuple[str, str]]:
 
 def test_an_autoscaler_without_metrics(controlled_plane: Plane, namespace: str) -> None:
     path = autoscaled(controlled_plane, namespace, 2)
-    found = controlled_plane.eventually(path, lambda one: len(conditions(one)) == 2)
+    found = controlled_plane.eventually(path, lambda one: len(conditions(one)) == 2, timeout=40.0)
     assert conditions(found) == {
         "AbleToScale": ("True", "SucceededGetScale"),
         "ScalingActive": ("False", "FailedGetResourceMetric"),
     }
     assert found["status"]["desiredReplicas"] == 0, "nothing was computed"
+    assert (found["status"]["currentReplicas"], found["status"]["currentMetrics"]) == (2, [{"type": ""}])
+    v1 = controlled_plane.get(path.replace("/v2/", "/v1/"))["metadata"]["annotations"]
+    assert v1["autoscaling.alpha.kubernetes.io/current-metrics"] == '[{"type":""}]'
     failed = (
         "failed to get cpu utilization: unable to get metrics for resource cpu: unable to fetch metrics from resource "
         "metrics API: the server could not find the requested resource (get pods.metrics.k8s.io)"
@@ -60,7 +63,9 @@ def test_an_autoscaler_without_metrics(controlled_plane: Plane, namespace: str) 
 
 def test_an_autoscaler_keeps_its_bounds(controlled_plane: Plane, namespace: str) -> None:
     path = autoscaled(controlled_plane, namespace, 5)
-    found = controlled_plane.eventually(path, lambda one: one.get("status", {}).get("desiredReplicas") == 3)
+    found = controlled_plane.eventually(
+        path, lambda one: one.get("status", {}).get("desiredReplicas") == 3, timeout=40.0
+    )
     assert conditions(found)["AbleToScale"] == ("True", "SucceededRescale")
     web = controlled_plane.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/web")
     assert web["spec"]["replicas"] == 3
