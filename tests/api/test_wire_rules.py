@@ -26,6 +26,11 @@ LIST_OPTIONS = [
     ("resourceVersionMatch=Exact&continue=x", [f"{MATCH} unless resourceVersion is provided", f"{MATCH} {CONTINUE}"]),
 ]
 FIELD_SELECTORS = [
+    (
+        "/apis/apps/v1/replicasets",
+        "status.replicas=0",
+        '"status.replicas" is not a known field selector: only "metadata.name", "metadata.namespace"',
+    ),
     ("/api/v1/persistentvolumes", "metadata.namespace=x", ""),
     ("/apis/rbac.authorization.k8s.io/v1/clusterroles", "metadata.namespace=x,metadata.name=admin", ""),
     ("/api/v1/nodes", "metadata.namespace=x", "field label not supported: metadata.namespace"),
@@ -76,7 +81,7 @@ def test_list_options(plane: Plane, query: str, why: list[str]) -> None:
 
 
 @pytest.mark.parametrize(("path", "selector", "why"), FIELD_SELECTORS)
-def test_the_namespace_of_what_has_none(plane: Plane, path: str, selector: str, why: str) -> None:
+def test_field_selectors(plane: Plane, path: str, selector: str, why: str) -> None:
     status, answer = plane.request("GET", f"{path}?fieldSelector={selector}")
     assert (status, answer.get("message", "")) == (400 if why else 200, why)
     assert answer.get("items", []) == []
