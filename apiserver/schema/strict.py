@@ -17,10 +17,13 @@ LIMIT = 100
 
 def unknown_fields(obj: Any, kind: Type, *, by_name: bool = False) -> list[str]:
     """`unknown field "spec.foo"` for every field that the type does not have, in document order; with `by_name` in the
-    order of the names (a patched object has passed through Go maps, which are written sorted)."""
+    order of the names (a patched object has passed through Go maps, which are written sorted). Of custom resources
+    those of the metadata come first, the others sorted (apiextensions-apiserver: schemaobjectmeta, then pruning)."""
     found: list[str] = []
     with contextlib.suppress(RecursionError, TypeError):  # nested too deeply: decoding says so
         _walk(sorted_members(obj) if by_name else obj, kind, "", found)
+    if kind.published is not None:
+        found.sort(key=lambda text: (not text.startswith('unknown field "metadata.'), text))
     return found[:LIMIT]
 
 

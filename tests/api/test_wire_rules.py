@@ -80,6 +80,19 @@ def test_list_options(plane: Plane, query: str, why: list[str]) -> None:
     assert (status, causes(answer)) == (422, why)
 
 
+def test_a_watch_has_no_yaml(plane: Plane) -> None:
+    accepted = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+    status, answer = plane.request("GET", f"{CONFIGMAPS}?watch=1", Accept="application/yaml")
+    assert status == 406 and f"only the following media types are accepted: {accepted}" in answer
+
+
+def test_initial_events_of_a_revision_to_come(plane: Plane) -> None:
+    query = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=999999999"
+    status, event = plane.request("GET", f"{CONFIGMAPS}?{query}")
+    assert (status, event["type"], event["object"]["code"]) == (200, "ERROR", 504)
+    assert event["object"]["message"].startswith("Too large resource version: 999999999, current: ")
+
+
 @pytest.mark.parametrize(("path", "selector", "why"), FIELD_SELECTORS)
 def test_field_selectors(plane: Plane, path: str, selector: str, why: str) -> None:
     status, answer = plane.request("GET", f"{path}?fieldSelector={selector}")

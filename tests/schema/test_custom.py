@@ -46,6 +46,13 @@ def test_unknown_fields_are_pruned_and_named() -> None:
     assert decode(sent, schema.type)["spec"] == {"a": "x"}
 
 
+def test_unknown_fields_are_told_in_order() -> None:
+    sent = {"zz": 1, **widget(b={"z": 1, "c": 2}, a=1), "metadata": {"name": "w", "zz": 1}}
+    schema = custom(b={"type": "object"})
+    told = [text.removeprefix("unknown field ").strip('"') for text in unknown_fields(sent, schema.type)]
+    assert told == ["metadata.zz", "spec.a", "spec.b.c", "spec.b.z", "zz"]
+
+
 def test_zero_values_stay() -> None:
     schema = custom(a={"type": "string"}, b={"type": "integer"}, c={"type": "array", "items": {"type": "string"}})
     assert decode(widget(a="", b=0, c=[]), schema.type)["spec"] == {"a": "", "b": 0, "c": []}
