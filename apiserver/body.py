@@ -13,7 +13,7 @@ from apiserver.kinds.kind import Kind, Object
 from apiserver.negotiation import JSON, PROTOBUF, YAML, content_type
 from apiserver.schema.decode import decode, decode_strictly
 from apiserver.schema.scalars import DecodeError
-from apiserver.schema.strict import duplicate_fields, unknown_fields, yaml_duplicates
+from apiserver.schema.strict import duplicate_fields, merged, strict_faults, unknown_fields, yaml_duplicates
 from miniplane.apimachinery.status import StatusError
 
 if TYPE_CHECKING:
@@ -177,9 +177,12 @@ async def read_object(request: Request, kind: Kind, validation: str) -> Object:
     schema = request.server.registry.type_of(kind)
     found, whole = typed(obj, kind, schema)  # a wrong type is reported before an unknown field
     if validation != "Ignore" and media != PROTOBUF:
-        faults = duplicates(obj, data, media, schema)
-        if not whole and schema is not None:
-            faults += unknown_fields(obj, schema)
+        faults = duplicates(value, data, media, schema)
+        if faults and media == JSON and schema is not None and not kind.custom:
+            found, _ = typed(identified(merged(data), data, kind, request.server.registry), kind, schema)
+            faults = strict_faults(data, schema)
+        elif not whole and schema is not None:
+            faults += unknown_fields(obj, schema, by_name=media == YAML)  # which becomes JSON with sorted members first
         _refuse(request, kind, faults, validation)
     return found
 
@@ -251,11 +254,11 @@ def _refuse(request: Request, kind: Kind, faults: list[str], validation: str) ->
     request.warnings.extend(faults)
 
 
-def duplicates(obj: Object, data: bytes, media: str, schema: Type | None) -> list[str]:
+def duplicates(value: Any, data: bytes, media: str, schema: Type | None) -> list[str]:
     """Fields that a body says twice, in the order in which the real server names them, before unknown ones."""
     if media == YAML:
         return yaml_duplicates(data)
-    return duplicate_fields(data, schema, obj) if media == JSON else []
+    return duplicate_fields(data, schema, value) if media == JSON else []
 
 
 def _joined(faults: list[str]) -> str:

@@ -106,6 +106,58 @@ def _repeated(value: Any, path: str, found: list[str]) -> None:
             _repeated(item, f"{path}[{index}]", found)
 
 
+def strict_faults(data: bytes, kind: Type) -> list[str]:
+    """Repeated and unknown fields of a JSON text as they come (kjson.UnmarshalStrict); nothing is said about what is
+    inside of an unknown field."""
+    found: dict[str, None] = {}
+    with contextlib.suppress(RecursionError):
+        _strictly(json.loads(data, object_pairs_hook=_Pairs), kind, "", found)
+    return list(found)[:LIMIT]
+
+
+def _strictly(value: Any, kind: Type | None, path: str, found: dict[str, None]) -> None:
+    if isinstance(value, _Pairs):
+        fields = kind.fields if kind is not None and kind.shape == "struct" else None
+        seen: set[str] = set()
+        for key, item in value:
+            here = f"{path}.{key}" if path else key
+            field = fields.get(key) if fields is not None else None
+            if fields is not None and kind is not None and field is None and not kind.preserve_unknown:
+                found[f"unknown field {quote(here)}"] = None
+                continue
+            if key in seen:
+                found[f"duplicate field {quote(here)}"] = None
+            seen.add(key)
+            _strictly(item, field.type if field is not None else kind and kind.element, here, found)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _strictly(item, kind and kind.element, f"{path}[{index}]", found)
+
+
+def merged(data: bytes) -> Any:
+    """A JSON text as Go decodes it into structs: an object or a list that is there twice is written over the first."""
+    try:
+        return json.loads(data, object_pairs_hook=_merged)
+    except RecursionError:
+        return orjson.loads(data)
+
+
+def _merged(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, item in members:
+        found[key] = _written_over(found[key], item) if key in found else item
+    return found
+
+
+def _written_over(first: Any, second: Any) -> Any:
+    if isinstance(first, dict) and isinstance(second, dict):
+        return _merged([*first.items(), *second.items()])
+    if isinstance(first, list) and isinstance(second, list):
+        both = [_written_over(old, new) for old, new in zip(first, second, strict=False)]
+        return both + second[len(both) :]
+    return second
+
+
 def yaml_duplicates(data: bytes) -> list[str]:
     """`line 5: key "x" already set in map` for every key that a YAML mapping repeats."""
     import yaml

@@ -80,6 +80,26 @@ def test_list_options(plane: Plane, query: str, why: list[str]) -> None:
     assert (status, causes(answer)) == (422, why)
 
 
+TWICE = '"data": {"a": "1"}, "data": {"b": "2"}}'
+
+
+@pytest.mark.parametrize(
+    "head", ['{"metadata": {"name": "twice"}, ', '{"kind": "ConfigMap", "metadata": {"name": "twice"}, ']
+)
+def test_a_field_that_is_there_twice(plane: Plane, head: str) -> None:
+    status, answer = plane.request("POST", f"{CONFIGMAPS}?dryRun=All", raw=head + TWICE)
+    assert (status, answer["data"]) == (201, {"a": "1", "b": "2"})
+    status, answer = plane.request("POST", f"{CONFIGMAPS}?fieldValidation=Strict", raw=head + TWICE)
+    assert status == 400 and answer["message"].endswith('strict decoding error: duplicate field "data"')
+
+
+def test_unknown_fields_of_yaml_are_told_by_name(plane: Plane) -> None:
+    text = "zz: 1\nmetadata: {name: a, q: 1}\nbb: 2\n"
+    query, media = "dryRun=All&fieldValidation=Strict", "application/yaml"
+    _, answer = plane.request("POST", f"{CONFIGMAPS}?{query}", raw=text, Content_Type=media)
+    assert answer["message"].endswith('unknown field "bb", unknown field "metadata.q", unknown field "zz"')
+
+
 def test_a_watch_has_no_yaml(plane: Plane) -> None:
     accepted = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
     status, answer = plane.request("GET", f"{CONFIGMAPS}?watch=1", Accept="application/yaml")
