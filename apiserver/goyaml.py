@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import datetime
 import math
 import re
 from collections.abc import Callable
@@ -37,6 +38,13 @@ _WORDS: dict[str, Any] = (
 )
 _INTEGER = re.compile(r"([-+]?)(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")
+_TIME = re.compile(
+    r"(\d{4})-(\d\d?)-(\d\d?)"
+    r"(?P<clock>(?P<mark>[Tt ])(?P<hour>\d\d?):(?P<minute>\d\d?):(?P<second>\d\d?)(\.\d+)?(?P<zone>.*))?",
+    re.ASCII,
+)
+_ZONE = re.compile(r"Z|[-+]\d\d:\d\d", re.ASCII)
 _BASES = {"0x": 16, "0b": 2, "0o": 8}
 
 
@@ -76,6 +84,31 @@ def plain(text: str) -> Any:
         if found is not None:
             return found
     return text
+
+
+def stays_text(text: str) -> bool:
+    """Whether a text may be written without quotes, as far as its meaning goes: nobody may read anything else in it."""
+    if not isinstance(plain(text), str):
+        return False
+    return not (text[0] in "+-0123456789" and (_BASE_60.fullmatch(text) or _is_time(text)))
+
+
+def _is_time(text: str) -> bool:
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return False
+    year, month, day = map(int, found.group(1, 2, 3))
+    try:
+        datetime.date(year or 4, month, day)
+    except ValueError:
+        return False
+    if not found["clock"]:
+        return True
+    hour, minute, second = map(int, found.group("hour", "minute", "second"))
+    zoned = found["mark"] in ("T", "t")
+    if hour > 23 or minute > 59 or second > 59:
+        return False
+    return bool(_ZONE.fullmatch(found["zone"])) if zoned else not found["zone"]
 
 
 def _number(text: str) -> int | float | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from apiserver import goyaml
+from apiserver import goyaml, yamlout
 
 SCALARS: list[tuple[str, Any]] = [
     ("017", 15),
@@ -90,3 +90,40 @@ def test_aliases_are_bounded() -> None:
     levels = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
     with pytest.raises(goyaml.GoYamlError, match="excessive aliasing"):
         goyaml.load(("a0: &a0 [x]\n" + levels).encode())
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("1:20", '"1:20"'),
+        ("0o17", '"0o17"'),
+        ("1e3", '"1e3"'),
+        ("08", '"08"'),
+        ("y", '"y"'),
+        ("2020-1-1", '"2020-1-1"'),
+        ("2020-01-01T00:00:00.5Z", '"2020-01-01T00:00:00.5Z"'),
+        ("2020-01-01 00:00:00", '"2020-01-01 00:00:00"'),
+        ("2020-13-01", "2020-13-01"),
+        ("2020-01-01T00:00:00", "2020-01-01T00:00:00"),
+        ("2020-01-01T25:00:00Z", "2020-01-01T25:00:00Z"),
+        ("=", "="),
+        ("<<", "<<"),
+        ("10.96.0.1", "10.96.0.1"),
+        ("a: b", "'a: b'"),
+        ("", '""'),
+        (1.5, "1.5"),
+        (1e20, "1e+20"),
+        (True, "true"),
+        (None, "null"),
+        (7, "7"),
+    ],
+)
+def test_answers(value: Any, text: str) -> None:
+    assert yamlout.dump({"k": value}) == f"k: {text}\n"
+    assert goyaml.load(yamlout.dump({"k": value}).encode()) == {"k": value}
+
+
+def test_answers_of_several_lines() -> None:
+    value = {"y": "a\nb\n", "on": ["1e3", {"1": 2}], "z": {}}
+    assert yamlout.dump(value) == '"on":\n- "1e3"\n- "1": 2\n"y": |\n  a\n  b\nz: {}\n'
+    assert goyaml.load(yamlout.dump(value).encode()) == value
