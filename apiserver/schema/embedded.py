@@ -62,11 +62,9 @@ def _coerce_one(value: dict[str, Any], meta: Type, path: str, drop: bool) -> Non
         if not drop:
             raise DecodeError(str(invalid(path + name, value[name], "must be a string")))
         del value[name]
-    stated = value.get("metadata", {})
-    if stated is None:
-        value["metadata"] = {}
-    if not stated:
+    if "metadata" not in value:
         return
+    stated = value["metadata"] if value["metadata"] is not None else {}
     try:
         value["metadata"] = decode(stated, meta)
     except DecodeError as error:
