@@ -96,6 +96,7 @@ def test_unknown_fields_of_their_metadata_are_told(plane: Plane) -> None:
     inner = {"one": EMBEDDED, "several": {"type": "array", "items": stated}}
     spec = {"type": "object", "properties": inner}
     assert plane.request("POST", definitions, _definition({"type": "object", "properties": {"spec": spec}}))[0] == 201
+    plane.eventually_status(path, 200)
     thing = {"apiVersion": "v1", "kind": "Thing", "metadata": {"name": "a", "colour": 1, "labels": {"x": "y"}}}
     held = {"apiVersion": "embedded.example.com/v1", "kind": "Holder", "metadata": {"name": "h"}}
     held["spec"] = {"one": thing, "several": [{**thing, "metadata": {"name": "b"}}, thing]}  # type: ignore[assignment]
