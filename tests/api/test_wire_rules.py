@@ -174,3 +174,18 @@ def test_paths_of_custom_resources(plane: Plane) -> None:
         status, answer = plane.request(method, path)
         said = answer.get("message") if isinstance(answer, dict) else answer
         assert (status, said) == (code, text), path
+
+
+def test_a_scale_in_conflict_is_the_workload(plane: Plane) -> None:
+    path, labels = "/apis/apps/v1/namespaces/default/replicasets", {"a": "stale-scale"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
+    assert plane.request("POST", path, {"metadata": {"name": "stale"}, "spec": spec})[0] == 201
+    stale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "stale", "resourceVersion": "1"}}
+    try:
+        for method, media in (("PUT", "application/json"), ("PATCH", "application/merge-patch+json")):
+            status, answer = plane.request(method, f"{path}/stale/scale", stale, Content_Type=media)
+            assert (status, answer["details"]) == (409, {"name": "stale", "group": "apps", "kind": "replicasets"})
+            assert answer["message"].startswith('Operation cannot be fulfilled on replicasets.apps "stale": ')
+    finally:
+        plane.request("DELETE", f"{path}/stale")
