@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from apiserver import errors, gojson
+from apiserver import errors, gojson, goyaml
 from apiserver.kinds.kind import Kind, Object
 from apiserver.negotiation import JSON, PROTOBUF, YAML, content_type
 from apiserver.schema.decode import decode, decode_strictly
 from apiserver.schema.scalars import DecodeError
-from apiserver.schema.strict import duplicate_fields, unknown_fields, yaml_duplicates
+from apiserver.schema.strict import duplicate_fields, merged, strict_faults, unknown_fields, yaml_duplicates
 from miniplane.apimachinery.status import StatusError
 
 if TYPE_CHECKING:
@@ -21,10 +20,6 @@ if TYPE_CHECKING:
     from apiserver.request import Request
     from apiserver.schema.types import Type
 
-YAML_NODES = 1_000_000
-"""Values that a YAML body may come to once its aliases are written out."""
-YAML_DEPTH = 500
-"""Levels of nesting in a YAML body: what Python's recursion allows (go-yaml: 10,000)."""
 _ENVELOPE = 'struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }'
 
 
@@ -37,6 +32,8 @@ def parse(data: bytes, media: str, expected: str) -> Any:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
+        if media == YAML:
+            return _yaml(data, expected)
         why = gojson.explain(data)
     if not why:
         return _shallow(gojson.lenient_loads(data))
@@ -69,99 +66,10 @@ def _protobuf(data: bytes, expected: str) -> Any:
         raise errors.bad_request(str(error)) from None
 
 
-@cache
-def _yaml_loader() -> Any:
-    """PyYAML's loader with go-yaml's idea of booleans: YAML 1.1's single letters count too."""
-    import yaml
-
-    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        yaml_constructors = dict(yaml.SafeLoader.yaml_constructors)
-        bool_values = {**yaml.SafeLoader.bool_values, "y": True, "n": False}
-
-    Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^[yYnN]$"), list("yYnN"))
-    return Loader
-
-
-def load_yaml(data: bytes) -> Any:
-    """YAML as sigs.k8s.io/yaml reads it: YAML 1.1, the first document alone, keys become strings. Raises ValueError
-    with go-yaml's words."""
-    import yaml
-
-    try:
-        if sum(map(data.count, _OPENERS)) > YAML_DEPTH:
-            _check_depth(data)
-        return _jsonable(next(yaml.load_all(data, Loader=_yaml_loader()), None), [YAML_NODES])
-    except yaml.MarkedYAMLError as error:
-        raise ValueError(_go_yaml(error)) from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ValueError(f"yaml: {error}") from None
-
-
-_OPENERS = (b"[", b"{", b"- ", b"-\n", b"? ", b":")
-"""Every level of nesting takes one of these."""
-
-
-def _check_depth(data: bytes) -> None:
-    """Libyaml's composer recurses on the C stack; its parser does not. Raises ValueError."""
-    import yaml
-
-    depth = 0
-    for event in yaml.parse(data, Loader=_yaml_loader()):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > YAML_DEPTH:
-                raise ValueError("exceeded max depth of 10000")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-
-
-_CONTEXTS = {
-    "mapping values are not allowed here": "mapping values are not allowed in this context",
-    "mapping values are not allowed in this context": "mapping values are not allowed in this context",
-    "expected ',' or ']', but got '<stream end>'": "did not find expected ',' or ']'",
-    "expected ',' or '}', but got '<stream end>'": "did not find expected ',' or '}'",
-    "exceeded maximum nesting depth": "exceeded max depth of 10000",  # libyaml has a limit of its own since 0.2.6
-}
-
-
-def _go_yaml(error: Any) -> str:
-    from yaml.scanner import ScannerError
-
-    problem = str(error.problem or error.context or "")
-    problem = _CONTEXTS.get(problem, problem)
-    line = error.problem_mark.line if error.problem_mark is not None else 0
-    if line:
-        line += isinstance(error, ScannerError)  # go-yaml counts lines from 0 for the parser, from 1 for the scanner
-    elif error.context_mark is not None:
-        line = error.context_mark.line
-    return f"yaml: line {line}: {problem}" if line else f"yaml: {problem}"
-
-
-def _jsonable(value: Any, budget: list[int]) -> Any:
-    """YAML values as JSON has them: keys are text, times and other tags stay the text they were. Aliases are copied,
-    so what they may grow to is bounded by `budget`. Raises ValueError."""
-    budget[0] -= 1
-    if budget[0] < 0:
-        raise ValueError("document contains excessive aliasing")
-    if isinstance(value, dict):
-        return {_key(key): _jsonable(item, budget) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_jsonable(item, budget) for item in value]
-    if value is None or isinstance(value, (str, bool, int, float)):
-        return value
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value.isoformat().replace("+00:00", "Z")
-
-
-def _key(key: Any) -> str:
-    if isinstance(key, bool):
-        return "true" if key else "false"
-    return "null" if key is None else str(key)
-
-
 def _yaml(data: bytes, expected: str) -> Any:
     try:
-        return load_yaml(data)
-    except ValueError as error:
+        return goyaml.load(data)
+    except goyaml.GoYamlError as error:
         raise unrecognized(data, expected, str(error)) from None
 
 
@@ -177,9 +85,12 @@ async def read_object(request: Request, kind: Kind, validation: str) -> Object:
     schema = request.server.registry.type_of(kind)
     found, whole = typed(obj, kind, schema)  # a wrong type is reported before an unknown field
     if validation != "Ignore" and media != PROTOBUF:
-        faults = duplicates(obj, data, media, schema)
-        if not whole and schema is not None:
-            faults += unknown_fields(obj, schema)
+        faults = duplicates(value, data, media, schema)
+        if faults and media == JSON and schema is not None and not kind.custom:
+            found, _ = typed(identified(merged(data), data, kind, request.server.registry), kind, schema)
+            faults = strict_faults(data, schema)
+        elif not whole and schema is not None:
+            faults += unknown_fields(obj, schema, by_name=media == YAML)  # which becomes JSON with sorted members first
         _refuse(request, kind, faults, validation)
     return found
 
@@ -251,11 +162,11 @@ def _refuse(request: Request, kind: Kind, faults: list[str], validation: str) ->
     request.warnings.extend(faults)
 
 
-def duplicates(obj: Object, data: bytes, media: str, schema: Type | None) -> list[str]:
+def duplicates(value: Any, data: bytes, media: str, schema: Type | None) -> list[str]:
     """Fields that a body says twice, in the order in which the real server names them, before unknown ones."""
     if media == YAML:
         return yaml_duplicates(data)
-    return duplicate_fields(data, schema, obj) if media == JSON else []
+    return duplicate_fields(data, schema, value) if media == JSON else []
 
 
 def _joined(faults: list[str]) -> str:

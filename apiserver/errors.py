@@ -76,11 +76,17 @@ def not_acceptable(accepted: Sequence[str]) -> StatusError:
 
 
 OBJECT_TYPES = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+STREAM_TYPES = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
 
 
 def not_acceptable_transform(message: str = "") -> StatusError:
     """A transformation (`as=`) that does not fit (406 by the handler)."""
     return StatusError(406, "NotAcceptable", message or f"only the following media types are accepted: {OBJECT_TYPES}")
+
+
+def not_acceptable_stream() -> StatusError:
+    """A watch in a media type that has no frames (406 by the handler)."""
+    return not_acceptable_transform(f"only the following media types are accepted: {STREAM_TYPES}")
 
 
 def unsupported_media_type() -> StatusError:

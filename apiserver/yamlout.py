@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import yaml
 
-_YAML11_BOOL = re.compile(r"^(y|Y|yes|Yes|YES|n|N|no|No|NO|on|On|ON|off|Off|OFF)$")
+from apiserver import goyaml
+from apiserver.field import show_float
+
+_TEXT = "tag:yaml.org,2002:str"
+_TAGS = {bool: "bool", int: "int", float: "float", type(None): "null", str: "str"}
 _Base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -15,16 +18,24 @@ class _Dumper(_Base):  # type: ignore[misc]
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
+    def resolve(self, kind: type, value: Any, implicit: Any) -> Any:
+        if kind is yaml.ScalarNode:
+            return f"tag:yaml.org,2002:{_TAGS[type(goyaml.plain(value))]}" if implicit[0] else _TEXT
+        return super().resolve(kind, value, implicit)
+
 
 def _text(dumper: Any, value: str) -> Any:
     if "\n" in value:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|")
-    if _YAML11_BOOL.match(value) or dumper.resolve(yaml.ScalarNode, value, (True, False)) != "tag:yaml.org,2002:str":
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"')
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value)
+        return dumper.represent_scalar(_TEXT, value, style="|")
+    return dumper.represent_scalar(_TEXT, value, style=None if goyaml.stays_text(value) else '"')
+
+
+def _float(dumper: Any, value: float) -> Any:
+    return dumper.represent_scalar("tag:yaml.org,2002:float", show_float(value))
 
 
 _Dumper.add_representer(str, _text)
+_Dumper.add_representer(float, _float)
 
 
 def dump(value: Any) -> str:

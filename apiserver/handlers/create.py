@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from apiserver.request import Request, Response
     from apiserver.server import App
 
-SYSTEM_METADATA = ("selfLink", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+NEW_ON_CREATION = ("selfLink", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+SYSTEM_METADATA = (*NEW_ON_CREATION, "generation", "namespace")
+"""What no update changes (rest.BeforeUpdate). A generation that an object is created with stays, where nobody counts;
+another namespace is refused before."""
 NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """apimachinery's `rand.String`: no vowels, no characters that look alike."""
 GENERATED_LENGTH, NAME_LIMIT, NAME_ATTEMPTS = 5, 63, 8
@@ -153,7 +156,7 @@ def generated(prefix: str) -> str:
 def finish_create(request: Request, strategy: Strategy, obj: Object, context: Context) -> None:
     """rest.BeforeCreate: system metadata, the strategy's preparation, validation. Raises 422."""
     kind, metadata = request.kind, obj["metadata"]
-    for name in SYSTEM_METADATA:
+    for name in NEW_ON_CREATION:
         metadata.pop(name, None)
     metadata["uid"] = new_uid()
     metadata["creationTimestamp"] = context.now

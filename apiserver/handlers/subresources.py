@@ -82,6 +82,10 @@ async def patch_projection(request: Request) -> Response:
         request.kind = kind
         try:
             return patches.patched(request, media, data, view, options)
+        except errors.StatusError as error:
+            if error.code == 409 and errors.MODIFIED in error.message:  # the storage of the object says so
+                raise errors.conflict(outer, request.info.name, errors.MODIFIED) from None
+            raise
         finally:
             request.kind = outer
 

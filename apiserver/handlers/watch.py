@@ -22,7 +22,7 @@ from apiserver.handlers.conversion import converted_frames
 from apiserver.handlers.respond import include
 from apiserver.kinds.kind import Kind, Object
 from apiserver.listoptions import ListOptions
-from apiserver.negotiation import JSON, PLAIN, PROTOBUF, Output
+from apiserver.negotiation import JSON, PLAIN, PROTOBUF, YAML, Output
 from apiserver.request import Response
 from apiserver.schema.decode import decode as zero_values
 from apiserver.storage.types import Compacted, EventType, Record, Unavailable
@@ -102,6 +102,8 @@ async def watch(request: Request) -> Response:
         info = replace(info, query={**info.query, "fieldSelector": [f"metadata.name={info.name}"]})
     options = listoptions.parse(info, kind, watch=True)
     since = _since(options)
+    if request.output.media == YAML:
+        raise errors.not_acceptable_stream()
     view = View(kind, options.labels, options.fields, request.output, include(request))
     media = JSON
     if request.output.media == PROTOBUF:
@@ -140,10 +142,13 @@ class _Opening:
     async def subscribe(self) -> Watcher:
         """Follow the collection; where the client wants it, its present state is read in the same step.
 
-        Raises Compacted, Unavailable."""
+        Raises Compacted, Unavailable, StatusError."""
         store, kind = self.request.server.store, self.request.kind
         namespace = self.request.info.namespace if kind.namespaced else ""
         await store.consistent()
+        asked = int(self.options.resource_version or 0)
+        if self.options.send_initial and asked > store.revision:
+            raise errors.too_large_resource_version(asked, store.revision)
         since = store.revision if self.since is None else self.since
         watcher = await store.watch(kind.resource, namespace, since, self.view)
         if self.since is None and self.options.send_initial is not False:
@@ -196,6 +201,8 @@ class Watch(Appointment):
             self._refusal = self._opening.view.encode("ERROR", errors.expired(text).body())
         except Unavailable as error:
             self._refusal = self._opening.view.encode("ERROR", errors.unavailable(str(error)).body())
+        except errors.StatusError as error:
+            self._refusal = self._opening.view.encode("ERROR", error.body())
 
     def start(self, sink: Sink) -> None:
         """Say what there is; from now on we are called."""

@@ -25,9 +25,9 @@ class Versions:
             return changed
         if target == self._stored:
             return self.complete(changed)
-        return {**after.pruned(changed), "metadata": obj["metadata"]}
+        return {**after.pruned(changed, stored=True), "metadata": obj["metadata"]}
 
     def complete(self, obj: Object) -> Object:
         """An object that may have been stored under another schema, as the present one of its version shows it."""
         schema = self._schemas.get(obj["apiVersion"])
-        return obj if schema is None else {**schema.defaulted(obj), "metadata": obj["metadata"]}
+        return obj if schema is None else {**schema.defaulted(obj, stored=True), "metadata": obj["metadata"]}

@@ -104,8 +104,8 @@ class Strategy:
     leaves them as they are, and what an update leaves alone is shared with the live object: nothing may then be changed
     in place below the first level of `spec`, `status` and `metadata`."""
     has_generation = False
-    """metadata.generation is 1 on creation and grows when anything but metadata and status changes; where False the
-    server leaves alone what clients write there."""
+    """metadata.generation is 1 on creation and grows when anything but metadata and status changes; where False it
+    stays what the client wrote who created the object."""
     status_resets_metadata = False
     """A status write owns nothing of the metadata."""
     status_keeps: tuple[str, ...] = ()

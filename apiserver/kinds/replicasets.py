@@ -48,6 +48,5 @@ KINDS: tuple[Kind, ...] = (
         "rs",
         ReplicaSetStrategy(),
         (*REPLICAS, SELECTOR),
-        fields=("status.replicas",),
     ),
 )

@@ -25,13 +25,13 @@ def read_configuration(data: bytes, api_version: str, kind: str) -> Object:
 
 
 def _loaded(data: bytes) -> Object:
-    from apiserver.body import load_yaml
+    from apiserver import goyaml
 
     try:
-        value = load_json(data) if data.lstrip().startswith(b"{") else load_yaml(data)
+        value = load_json(data) if data.lstrip().startswith(b"{") else goyaml.load(data)
     except ValueError:
         try:  # what is no JSON may still be YAML
-            value = load_yaml(data)
+            value = goyaml.load(data)
         except ValueError as error:
             raise errors.bad_request(f"error decoding YAML: error converting YAML to JSON: {error}") from None
     if value is None:

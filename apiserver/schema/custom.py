@@ -84,19 +84,19 @@ class CustomSchema:
         found["metadata"] = compiled(self.object_meta)({} if metadata is None else metadata)
         return found
 
-    def defaulted(self, value: Json) -> Json:
+    def defaulted(self, value: Json, *, stored: bool = False) -> Json:
         """The object pruned, without nulls that may not be, and with defaults. The argument is not changed."""
-        found = self.pruned(value)
+        found = self.pruned(value, stored=stored)
         default(found, self.schema)
         return found
 
-    def pruned(self, value: Json) -> Json:
+    def pruned(self, value: Json, *, stored: bool = False) -> Json:
         """The object without what the schema does not know and without nulls that may not be. The argument is not
-        changed."""
+        changed. What embedded objects may not hold is dropped where it is stored already. Raises DecodeError."""
         found: Json = prune(value, self.schema, root=True)
         drop_nulls(found, self.schema)
         if self._has_embedded:
-            embedded.coerce(found, self.schema, self.object_meta)
+            embedded.coerce(found, self.schema, self.object_meta, drop=stored)
         return found
 
     def validate(self, obj: Json, old: Json | None = None) -> list[FieldError]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from apiserver.field import FieldError, invalid, required
-from apiserver.schema.decode import compiled
+from apiserver.schema.decode import decode
+from apiserver.schema.scalars import DecodeError
 from apiserver.schema.types import Type
 from apiserver.validation import dns1035_label, object_meta, path_segment
 
@@ -37,18 +38,48 @@ def inside(schema: Any) -> bool:
     return isinstance(schema, list) and any(inside(value) for value in schema)
 
 
-def coerce(value: Any, schema: Mapping[str, Any], meta: Type) -> None:
-    """Make the metadata of embedded objects what Go's ObjectMeta holds (in place). Raises DecodeError."""
+def coerce(value: Any, schema: Mapping[str, Any], meta: Type, path: str = "", *, drop: bool = False) -> None:
+    """Make apiVersion, kind and metadata of embedded objects what Go holds of them (in place). What does not fit is
+    dropped where asked. Raises DecodeError."""
     if isinstance(value, dict):
-        if schema.get(EMBEDDED) and isinstance(value.get("metadata"), dict):
-            value["metadata"] = compiled(meta)(value["metadata"])
+        if schema.get(EMBEDDED):
+            _coerce_one(value, meta, f"{path}." if path else "", drop)
         for key, item in value.items():
             inner = member(schema, key)
             if inner is not None:
-                coerce(item, inner, meta)
+                named = key in (schema.get("properties") or {})
+                below = (f"{path}.{key}" if path else key) if named else f"{path}[{key}]"
+                coerce(item, inner, meta, below, drop=drop)
     elif isinstance(value, list) and isinstance(schema.get("items"), Mapping):
-        for item in value:
-            coerce(item, schema["items"], meta)
+        for index, item in enumerate(value):
+            coerce(item, schema["items"], meta, f"{path}[{index}]", drop=drop)
+
+
+def _coerce_one(value: dict[str, Any], meta: Type, path: str, drop: bool) -> None:
+    for name in ("apiVersion", "kind"):
+        if isinstance(value.get(name, ""), str):
+            continue
+        if not drop:
+            raise DecodeError(str(invalid(path + name, value[name], "must be a string")))
+        del value[name]
+    if "metadata" not in value:
+        return
+    stated = value["metadata"] if value["metadata"] is not None else {}
+    try:
+        value["metadata"] = decode(stated, meta)
+    except DecodeError as error:
+        if not drop:
+            raise DecodeError(str(invalid(f"{path}metadata", stated, str(error)))) from None
+        if isinstance(stated, dict):
+            value["metadata"] = {name: part for name, part in stated.items() if _fits({name: part}, meta)}
+
+
+def _fits(part: dict[str, Any], meta: Type) -> bool:
+    try:
+        decode(part, meta)
+    except DecodeError:
+        return False
+    return True
 
 
 def faults(value: Any, schema: Mapping[str, Any], path: str) -> list[FieldError]:

@@ -17,10 +17,13 @@ LIMIT = 100
 
 def unknown_fields(obj: Any, kind: Type, *, by_name: bool = False) -> list[str]:
     """`unknown field "spec.foo"` for every field that the type does not have, in document order; with `by_name` in the
-    order of the names (a patched object has passed through Go maps, which are written sorted)."""
+    order of the names (a patched object has passed through Go maps, which are written sorted). Of custom resources
+    those of the metadata come first, the others sorted (apiextensions-apiserver: schemaobjectmeta, then pruning)."""
     found: list[str] = []
     with contextlib.suppress(RecursionError, TypeError):  # nested too deeply: decoding says so
         _walk(sorted_members(obj) if by_name else obj, kind, "", found)
+    if kind.published is not None:
+        found.sort(key=lambda text: (not text.startswith('unknown field "metadata.'), text))
     return found[:LIMIT]
 
 
@@ -101,6 +104,58 @@ def _repeated(value: Any, path: str, found: list[str]) -> None:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             _repeated(item, f"{path}[{index}]", found)
+
+
+def strict_faults(data: bytes, kind: Type) -> list[str]:
+    """Repeated and unknown fields of a JSON text as they come (kjson.UnmarshalStrict); nothing is said about what is
+    inside of an unknown field."""
+    found: dict[str, None] = {}
+    with contextlib.suppress(RecursionError):
+        _strictly(json.loads(data, object_pairs_hook=_Pairs), kind, "", found)
+    return list(found)[:LIMIT]
+
+
+def _strictly(value: Any, kind: Type | None, path: str, found: dict[str, None]) -> None:
+    if isinstance(value, _Pairs):
+        fields = kind.fields if kind is not None and kind.shape == "struct" else None
+        seen: set[str] = set()
+        for key, item in value:
+            here = f"{path}.{key}" if path else key
+            field = fields.get(key) if fields is not None else None
+            if fields is not None and kind is not None and field is None and not kind.preserve_unknown:
+                found[f"unknown field {quote(here)}"] = None
+                continue
+            if key in seen:
+                found[f"duplicate field {quote(here)}"] = None
+            seen.add(key)
+            _strictly(item, field.type if field is not None else kind and kind.element, here, found)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _strictly(item, kind and kind.element, f"{path}[{index}]", found)
+
+
+def merged(data: bytes) -> Any:
+    """A JSON text as Go decodes it into structs: an object or a list that is there twice is written over the first."""
+    try:
+        return json.loads(data, object_pairs_hook=_merged)
+    except RecursionError:
+        return orjson.loads(data)
+
+
+def _merged(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, item in members:
+        found[key] = _written_over(found[key], item) if key in found else item
+    return found
+
+
+def _written_over(first: Any, second: Any) -> Any:
+    if isinstance(first, dict) and isinstance(second, dict):
+        return _merged([*first.items(), *second.items()])
+    if isinstance(first, list) and isinstance(second, list):
+        both = [_written_over(old, new) for old, new in zip(first, second, strict=False)]
+        return both + second[len(both) :]
+    return second
 
 
 def yaml_duplicates(data: bytes) -> list[str]:

@@ -26,6 +26,11 @@ LIST_OPTIONS = [
     ("resourceVersionMatch=Exact&continue=x", [f"{MATCH} unless resourceVersion is provided", f"{MATCH} {CONTINUE}"]),
 ]
 FIELD_SELECTORS = [
+    (
+        "/apis/apps/v1/replicasets",
+        "status.replicas=0",
+        '"status.replicas" is not a known field selector: only "metadata.name", "metadata.namespace"',
+    ),
     ("/api/v1/persistentvolumes", "metadata.namespace=x", ""),
     ("/apis/rbac.authorization.k8s.io/v1/clusterroles", "metadata.namespace=x,metadata.name=admin", ""),
     ("/api/v1/nodes", "metadata.namespace=x", "field label not supported: metadata.namespace"),
@@ -75,8 +80,41 @@ def test_list_options(plane: Plane, query: str, why: list[str]) -> None:
     assert (status, causes(answer)) == (422, why)
 
 
+TWICE = '"data": {"a": "1"}, "data": {"b": "2"}}'
+
+
+@pytest.mark.parametrize(
+    "head", ['{"metadata": {"name": "twice"}, ', '{"kind": "ConfigMap", "metadata": {"name": "twice"}, ']
+)
+def test_a_field_that_is_there_twice(plane: Plane, head: str) -> None:
+    status, answer = plane.request("POST", f"{CONFIGMAPS}?dryRun=All", raw=head + TWICE)
+    assert (status, answer["data"]) == (201, {"a": "1", "b": "2"})
+    status, answer = plane.request("POST", f"{CONFIGMAPS}?fieldValidation=Strict", raw=head + TWICE)
+    assert status == 400 and answer["message"].endswith('strict decoding error: duplicate field "data"')
+
+
+def test_unknown_fields_of_yaml_are_told_by_name(plane: Plane) -> None:
+    text = "zz: 1\nmetadata: {name: a, q: 1}\nbb: 2\n"
+    query, media = "dryRun=All&fieldValidation=Strict", "application/yaml"
+    _, answer = plane.request("POST", f"{CONFIGMAPS}?{query}", raw=text, Content_Type=media)
+    assert answer["message"].endswith('unknown field "bb", unknown field "metadata.q", unknown field "zz"')
+
+
+def test_a_watch_has_no_yaml(plane: Plane) -> None:
+    accepted = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+    status, answer = plane.request("GET", f"{CONFIGMAPS}?watch=1", Accept="application/yaml")
+    assert status == 406 and f"only the following media types are accepted: {accepted}" in answer
+
+
+def test_initial_events_of_a_revision_to_come(plane: Plane) -> None:
+    query = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=999999999"
+    status, event = plane.request("GET", f"{CONFIGMAPS}?{query}")
+    assert (status, event["type"], event["object"]["code"]) == (200, "ERROR", 504)
+    assert event["object"]["message"].startswith("Too large resource version: 999999999, current: ")
+
+
 @pytest.mark.parametrize(("path", "selector", "why"), FIELD_SELECTORS)
-def test_the_namespace_of_what_has_none(plane: Plane, path: str, selector: str, why: str) -> None:
+def test_field_selectors(plane: Plane, path: str, selector: str, why: str) -> None:
     status, answer = plane.request("GET", f"{path}?fieldSelector={selector}")
     assert (status, answer.get("message", "")) == (400 if why else 200, why)
     assert answer.get("items", []) == []
@@ -136,3 +174,18 @@ def test_paths_of_custom_resources(plane: Plane) -> None:
         status, answer = plane.request(method, path)
         said = answer.get("message") if isinstance(answer, dict) else answer
         assert (status, said) == (code, text), path
+
+
+def test_a_scale_in_conflict_is_the_workload(plane: Plane) -> None:
+    path, labels = "/apis/apps/v1/namespaces/default/replicasets", {"a": "stale-scale"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
+    assert plane.request("POST", path, {"metadata": {"name": "stale"}, "spec": spec})[0] == 201
+    stale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "stale", "resourceVersion": "1"}}
+    try:
+        for method, media in (("PUT", "application/json"), ("PATCH", "application/merge-patch+json")):
+            status, answer = plane.request(method, f"{path}/stale/scale", stale, Content_Type=media)
+            assert (status, answer["details"]) == (409, {"name": "stale", "group": "apps", "kind": "replicasets"})
+            assert answer["message"].startswith('Operation cannot be fulfilled on replicasets.apps "stale": ')
+    finally:
+        plane.request("DELETE", f"{path}/stale")

@@ -8,6 +8,7 @@ import pytest
 
 from apiserver.schema.custom import CustomSchema
 from apiserver.schema.registry import Schemas
+from apiserver.schema.scalars import DecodeError
 from tests.plane import Plane
 
 SCHEMAS = Schemas.for_minor(36)
@@ -38,6 +39,32 @@ def custom(properties: dict[str, Any], **spec: Any) -> CustomSchema:
 def test_embedded_objects_are_objects(inner: dict[str, Any], fields: list[str]) -> None:
     found = custom({"inner": EMBEDDED}).validate({"spec": {"inner": inner}})
     assert [fault.field for fault in found] == fields
+
+
+@pytest.mark.parametrize(
+    ("inner", "why", "kept"),
+    [
+        ({"apiVersion": 1, "kind": "Pod"}, "apiVersion: Invalid value: 1: must be a string", {"kind": "Pod"}),
+        (
+            {"metadata": "x"},
+            'metadata: Invalid value: "x": json: cannot unmarshal string into Go value of type v1.ObjectMeta',
+            {"metadata": "x"},
+        ),
+        (
+            {"metadata": {"labels": {"a": 1}, "name": "n"}},
+            'metadata: Invalid value: {"labels":{"a":1},"name":"n"}: '
+            "json: cannot unmarshal number into Go struct field ObjectMeta.labels of type string",
+            {"metadata": {"name": "n"}},
+        ),
+    ],
+)
+def test_what_no_object_holds(inner: dict[str, Any], why: str, kept: dict[str, Any]) -> None:
+    schema = custom({"list": {"type": "array", "items": EMBEDDED}, "map": {"additionalProperties": EMBEDDED}})
+    for value, path in (({"list": [{}, inner]}, "spec.list[1]"), ({"map": {"k": inner}}, "spec.map[k]")):
+        with pytest.raises(DecodeError) as caught:
+            schema.defaulted({"spec": value})
+        assert str(caught.value) == f"{path}.{why}"
+    assert schema.defaulted({"spec": {"map": {"k": inner}}}, stored=True)["spec"]["map"]["k"] == kept
 
 
 def test_their_metadata_has_no_other_fields() -> None:

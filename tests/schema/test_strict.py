@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from apiserver.schema.decode import decode_strictly
 from apiserver.schema.registry import Schemas
-from apiserver.schema.strict import duplicate_fields, unknown_fields, yaml_duplicates
+from apiserver.schema.strict import duplicate_fields, merged, strict_faults, unknown_fields, yaml_duplicates
 
 SCHEMAS = Schemas.for_minor(36)
 POD = SCHEMAS.definition("io.k8s.api.core.v1.Pod")
@@ -91,6 +91,27 @@ def test_collected_faults_are_bounded() -> None:
 def test_duplicate_fields(text: str, faults: list[str]) -> None:
     assert duplicate_fields(text.encode()) == faults
     assert duplicate_fields(text.encode(), None, orjson.loads(text)) == faults
+
+
+def test_faults_of_both_kinds_come_as_they_are_written() -> None:
+    text = (
+        '{"metadata":{"labels":{"a":"1","a":"2"}},"spec":{"containers":[{"name":"c","image":"x","image":"y","foo":1}],'
+        '"bar":{"b":1,"b":2},"bar":1},"spec":{"volumes":[{"q":1},{"q":2}]}}'
+    )
+    assert strict_faults(text.encode(), POD) == [
+        'duplicate field "metadata.labels.a"',
+        'duplicate field "spec.containers[0].image"',
+        'unknown field "spec.containers[0].foo"',
+        'unknown field "spec.bar"',
+        'duplicate field "spec"',
+        'unknown field "spec.volumes[0].q"',
+        'unknown field "spec.volumes[1].q"',
+    ]
+
+
+def test_what_is_there_twice_is_written_over_the_first() -> None:
+    text = b'{"m":{"a":1,"b":{"x":1}},"l":[{"a":1},{"b":2}],"m":{"b":{"y":2},"c":3},"l":[{"c":3}],"s":1,"s":null}'
+    assert merged(text) == {"m": {"a": 1, "b": {"x": 1, "y": 2}, "c": 3}, "l": [{"a": 1, "c": 3}], "s": None}
 
 
 def test_yaml_duplicates_name_their_line() -> None:
