@@ -14,9 +14,7 @@ from apiserver.schema.custom_validation import Validator, json_schema, lenient
 Json = dict[str, Any]
 NAMES = st.sampled_from("ab")
 VALUES: st.SearchStrategy[Any] = st.recursive(
-    st.one_of(
-        st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from([0.5, 1.5, 2.0]), st.text("ax", max_size=3)
-    ),
+    st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from([0.5, 1.5]), st.text("ax", max_size=3)),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(NAMES, inner, max_size=2)),
     max_leaves=6,
 )
