@@ -55,7 +55,7 @@ def _is_global(address: str) -> bool:
 
 def _check_service(request: Request) -> None:
     name, port = _target(request, "service")
-    if port.isdecimal():
+    if port.isascii() and port.isdecimal() and len(port) < 19:  # an int64; else it is a name
         ports = _find(request, "services", name)["spec"].get("ports") or ()
         names = [item.get("name", "") for item in ports if item.get("port") == int(port)]
         if not names:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import re
 from typing import Any
 
-_BLOCK = re.compile(rb"-----BEGIN ([^\r\n]*?)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL)
+_MARK = re.compile(rb"-----(BEGIN|END) ([^\r\n]*?)-----")
 PRIVATE_KEY = "PRIVATE KEY"
 
 
@@ -26,13 +27,17 @@ def fault(certificate: bytes, key: bytes) -> str:
 
 def _blocks(text: bytes) -> list[tuple[str, bytes]]:
     """The PEM blocks of a text: (type, content). What is not base64 is no block."""
-    found = []
-    for kind, body in _BLOCK.findall(text):
-        try:
-            content = base64.b64decode(b"".join(body.split()), validate=True)
-        except binascii.Error:
+    found: list[tuple[str, bytes]] = []
+    begun: re.Match[bytes] | None = None
+    for mark in _MARK.finditer(text):
+        if mark[1] == b"BEGIN":
+            begun = mark
             continue
-        found.append((kind.decode("utf-8", "replace"), content))
+        if begun is not None and begun[2] == mark[2]:
+            with contextlib.suppress(binascii.Error):
+                content = base64.b64decode(b"".join(text[begun.end() : mark.start()].split()), validate=True)
+                found.append((mark[2].decode("utf-8", "replace"), content))
+        begun = None
     return found
 
 
