@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from apiserver.gointegers import bounded
+
 _IP_TEXT = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 _CIDR_TEXT = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 _OCTET = re.compile(r"[0-9]+")
@@ -85,9 +87,9 @@ def parse_cidr(value: str) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface 
     """An address and a prefix length, leading zeros ignored."""
     address, slash, length = value.partition("/")
     parsed = parse_ip(address)
-    if parsed is None or not slash or not _OCTET.fullmatch(length) or int(length) > parsed.max_prefixlen:
+    if parsed is None or not slash or not _OCTET.fullmatch(length) or bounded(length) > parsed.max_prefixlen:
         return None
-    return ipaddress.ip_interface(f"{parsed}/{int(length)}")
+    return ipaddress.ip_interface(f"{parsed}/{bounded(length)}")
 
 
 def legacy_cidr(value: str) -> list[str]:
@@ -96,7 +98,7 @@ def legacy_cidr(value: str) -> list[str]:
     if parsed is None:
         return [_CIDR_TEXT]
     address, _, length = value.partition("/")
-    if (parsed.version == 4 and address != str(parsed.ip)) or length != str(int(length)):
+    if (parsed.version == 4 and address != str(parsed.ip)) or length != str(bounded(length)):
         return ["must not have leading 0s in IP or prefix length"]
     if parsed.version == 6 and parsed.ip.ipv4_mapped is not None:
         return ["must not have an IPv4-mapped IPv6 address"]

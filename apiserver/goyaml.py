@@ -20,8 +20,8 @@ from apiserver.field import quote, show_float
 if TYPE_CHECKING:
     import yaml
 
-NODES = 1_000_000
-"""Values that a text may come to once its aliases are written out."""
+NODES, KEY_NODES = 1_000_000, 1_000
+"""Values that a text may come to once its aliases are written out, and those of a key that is none and is shown."""
 DEPTH = 500
 """Levels of nesting: what Python's recursion allows (go-yaml: 10,000)."""
 _TAGS = "tag:yaml.org,2002:"
@@ -45,6 +45,8 @@ _TIME = re.compile(
     re.ASCII,
 )
 _ZONE = re.compile(r"Z|[-+]\d\d:\d\d", re.ASCII)
+_LONGEST = 66
+"""Digits of an int64, in base 2 with its prefix; Python refuses to read decimal numbers of thousands."""
 _BASES = {"0x": 16, "0b": 2, "0o": 8}
 
 
@@ -113,7 +115,7 @@ def _is_time(text: str) -> bool:
 
 def _number(text: str) -> int | float | None:
     whole = _INTEGER.fullmatch(text)
-    if whole:
+    if whole and len(whole[2]) <= _LONGEST:
         digits = whole[2].lower()
         base = _BASES.get(digits[:2], 8 if digits[0] == "0" and len(digits) > 1 else 10)
         value = int(digits[2:] if digits[:2] in _BASES else digits, base) * (-1 if whole[1] == "-" else 1)
@@ -166,7 +168,7 @@ def _loader() -> type[yaml.SafeLoader]:
             for key_node, value_node in node.value:
                 key = self.construct_object(key_node, deep=True)
                 if isinstance(key, (list, dict)):
-                    raise GoYamlError(f"yaml: invalid map key: {_go_syntax(key)}")
+                    raise GoYamlError(f"yaml: invalid map key: {_go_syntax(_copied(key, [KEY_NODES]))}")
                 found[_key(key)] = self.construct_object(value_node, deep=deep)
             return found
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from apiserver import errors
 from apiserver.field import FieldError, forbidden, invalid, not_supported
 from apiserver.field import required as field_required
+from apiserver.gointegers import bounded
 
 if TYPE_CHECKING:
     from apiserver.request import Request
@@ -130,7 +131,7 @@ def integer(text: str) -> int:
     digits = text[1:] if text[:1] in ("-", "+") else text
     if not (digits.isascii() and digits.isdigit()):
         raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-    value = int(text)
+    value = bounded(text)
     if not -(2**63) <= value < 2**63:
         raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": value out of range')
     return value

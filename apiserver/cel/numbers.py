@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from apiserver.cel.values import MARK, Failed, marked, opened, plain
+from apiserver.gointegers import bounded
 from miniplane.apimachinery.quantity import Quantity
 
 Row = tuple[str, str, Sequence[str], Callable[..., Any], bool]
@@ -71,7 +72,7 @@ def _version(text: str, normalize: bool = False) -> Any:
     found = _SEMVER.fullmatch(text)
     if found is None:
         raise Failed(f"Invalid version: {text}")
-    numbers = [int(part) for part in found.groups()[:3]]
+    numbers = [bounded(part) for part in found.groups()[:3]]
     return marked("semver", numbers=numbers, prerelease=found[4] or "")
 
 
@@ -93,7 +94,7 @@ def _is_semver(text: str, normalize: bool = False) -> bool:
 def _precedence(value: Any) -> tuple[Any, ...]:
     found = opened(value, "semver")
     names = found["prerelease"].split(".") if found["prerelease"] else []
-    rank = tuple((0, int(name), "") if name.isdigit() else (1, 0, name) for name in names)
+    rank = tuple((0, bounded(name), "") if name.isdigit() else (1, 0, name) for name in names)
     return (*found["numbers"], not names, rank)
 
 

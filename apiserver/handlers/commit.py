@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from apiserver import errors
 from apiserver.encoding import NOTHING, template, to_storage
 from apiserver.field import invalid
+from apiserver.gointegers import parse_unsigned
 from apiserver.handlers.conversion import showable, storable
 from apiserver.kinds.kind import Context, Kind, Object, Strategy
 from apiserver.storage.types import Claim, ClaimTaken, Exists, Key, Record, Stale, Unavailable, Write
@@ -125,12 +126,10 @@ def unparsable_version(text: str) -> int:
     """resourceVersion of a body as a number, 0 for none. Raises the real server's 500 for anything else."""
     if not text:
         return 0
-    if not (text.isascii() and text.isdigit()):
-        raise errors.plain_internal(f'strconv.ParseUint: parsing "{text}": invalid syntax')
-    revision = int(text[:40])
-    if revision >= 2**64:
-        raise errors.plain_internal(f'strconv.ParseUint: parsing "{text}": value out of range')
-    return revision
+    try:
+        return parse_unsigned(text)
+    except ValueError as error:
+        raise errors.plain_internal(str(error)) from None
 
 
 def check_preconditions(kind: Kind, live: Object, uid: str | None, version: str | None) -> None:

@@ -12,6 +12,7 @@ import orjson
 
 from apiserver import errors, gojson, listoptions
 from apiserver.encoding import object_as_version
+from apiserver.gointegers import parse_unsigned
 from apiserver.handlers.commit import key_of
 from apiserver.handlers.conversion import showable
 from apiserver.handlers.lists import Page, render
@@ -50,11 +51,12 @@ async def get(request: Request) -> Response:
         await store.consistent()
     asked = request.info.param("resourceVersion")
     if asked:
-        if not (asked.isascii() and asked.isdigit()):
-            why = f'strconv.ParseUint: parsing "{asked}": invalid syntax'
-            raise errors.plain_internal(f'resourceVersion: Invalid value: "{asked}": {why}')
-        if int(asked) > store.revision:
-            raise errors.too_large_resource_version(int(asked), store.revision)
+        try:
+            version = parse_unsigned(asked)
+        except ValueError as error:
+            raise errors.plain_internal(f'resourceVersion: Invalid value: "{asked}": {error}') from None
+        if version > store.revision:
+            raise errors.too_large_resource_version(version, store.revision)
     record = find(request)
     if request.kind.conversion is not None:
         await showable(request.kind, [record])
@@ -118,10 +120,10 @@ def _position(options: ListOptions, current: int) -> tuple[int, str]:
     version = options.resource_version
     if not version:
         return current, ""
-    if not (version.isascii() and version.isdigit()):
-        why = f'strconv.ParseUint: parsing "{version}": invalid syntax'
-        raise errors.bad_request(f'resourceVersion: Invalid value: "{version}": {why}')
-    asked = int(version)
+    try:
+        asked = parse_unsigned(version)
+    except ValueError as error:
+        raise errors.bad_request(f'resourceVersion: Invalid value: "{version}": {error}') from None
     if asked > current:
         raise errors.too_large_resource_version(asked, current)
     exact = options.match == "Exact" or (not options.match and options.limit > 0 and asked > 0)

@@ -17,6 +17,7 @@ from apiserver import errors, listoptions, table
 from apiserver.agenda import Appointment
 from apiserver.encoding import as_version, object_as_version
 from apiserver.feed import Sink, parts
+from apiserver.gointegers import parse_unsigned
 from apiserver.handlers import read
 from apiserver.handlers.conversion import converted_frames
 from apiserver.handlers.respond import include
@@ -122,12 +123,11 @@ async def watch(request: Request) -> Response:
 def _since(options: ListOptions) -> int | None:
     """The revision to go on from; None where the client wants the present state first. Raises 500."""
     text = options.resource_version
-    if text and not (text.isascii() and text.isdigit()):
-        why = f'strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise errors.plain_internal(f'resourceVersion: Invalid value: "{text}": {why}')
-    if not text or int(text) == 0 or options.send_initial:
-        return None
-    return int(text)
+    try:
+        asked = parse_unsigned(text) if text else 0
+    except ValueError as error:
+        raise errors.plain_internal(f'resourceVersion: Invalid value: "{text}": {error}') from None
+    return None if not asked or options.send_initial else asked
 
 
 class _Opening:

@@ -6,6 +6,7 @@ import re
 import zoneinfo
 
 from apiserver.field import FieldError, invalid, not_supported, required
+from apiserver.gointegers import bounded
 from apiserver.kinds import features
 from apiserver.kinds.job_validation import job_spec
 from apiserver.kinds.jobs import default_job_template, job_spec_warnings
@@ -61,9 +62,9 @@ def _number(text: str, index: int = 0) -> int:
         return name
     if not re.fullmatch(r"[+-]?[0-9]+", text):
         raise _Unreadable(f'failed to parse int from {text}: strconv.Atoi: parsing "{text}": invalid syntax')
-    if int(text) < 0:
+    if bounded(text) < 0:
         raise _Unreadable(f"negative number ({text}) not allowed: {text}")
-    return int(text)
+    return bounded(text)
 
 
 def _part_error(part: str, index: int) -> str:

@@ -11,6 +11,7 @@ import orjson
 
 from apiserver.conversion import WebhookConversion
 from apiserver.field import FieldError, invalid
+from apiserver.gointegers import bounded
 from apiserver.kinds.customversions import Versions
 from apiserver.kinds.kind import (
     ALL_VERBS,
@@ -46,7 +47,7 @@ def json_path(path: str) -> list[tuple[str, Any]]:
         elif index == "*":
             steps.append(("all", None))
         elif index is not None:
-            steps.append(("index", int(index)))
+            steps.append(("index", bounded(index)))
         else:
             steps.append(("key", quoted or name.replace("\\.", ".")))
     return steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from apiserver.field import FieldError, invalid, not_supported, required
+from apiserver.gointegers import bounded
 from apiserver.kinds.kind import Column, Context, Kind, Object
 from apiserver.kinds.pod import validate_pod_template
 from apiserver.kinds.pods.checks import not_negative
@@ -61,7 +62,8 @@ class DaemonSetStrategy(Workload):
         key = "deprecated.daemonset.template.generation"
         before = (old["metadata"].get("annotations") or {}).get(key, "1")
         changed = obj["spec"].get("template") != old["spec"].get("template")
-        value = str(int(before) + 1) if changed and before.isdigit() else before
+        counts = before.isascii() and before.isdigit()
+        value = str(bounded(before) + 1) if changed and counts else before
         obj["metadata"].setdefault("annotations", {})[key] = value
 
     def validate(self, obj: Object, context: Context) -> list[FieldError]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from apiserver import validation as rules
 from apiserver.field import OMIT, FieldError, duplicate, invalid, not_supported, required, too_many
+from apiserver.gointegers import bounded
 from apiserver.kinds.job_shown import shown
 from apiserver.kinds.kind import Context, Object
 from apiserver.kinds.pod import validate_pod_template
@@ -273,7 +274,7 @@ def count_indexes(text: str, completions: int) -> tuple[int, str]:
         for end in ends:
             if not end.isascii() or not end.isdigit():
                 return 0, f'cannot convert string to integer for index: "{end}"'
-            numbers.append(int(end))
+            numbers.append(bounded(end))
             if numbers[-1] >= completions:
                 return 0, f'too large index: "{end}"'
         if last is not None and last >= numbers[0]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.field import FieldError, forbidden, immutable, invalid, not_supported, required
+from apiserver.gointegers import bounded
 from apiserver.kinds import features
 from apiserver.kinds.kind import STATUS, Column, Context, Kind, Object, Strategy, Subresource
 from apiserver.kinds.pod import default_pod_spec, validate_pod_template
@@ -27,15 +28,21 @@ def int_or_percent(value: Any, path: str) -> list[FieldError]:
 
 def over_hundred(value: Any, path: str) -> list[FieldError]:
     """Percentages above 100 are refused."""
-    if isinstance(value, str) and value[:-1].isdigit() and int(value[:-1]) > 100:
+    if isinstance(value, str) and _percentage(value) > 100:
         return [invalid(path, value, "must not be greater than 100%")]
     return []
+
+
+def _percentage(value: str) -> int:
+    """The number of a percentage, 0 for what is none."""
+    digits = value[:-1]
+    return bounded(digits) if digits.isascii() and digits.isdigit() else 0
 
 
 def scaled(value: Any) -> int:
     """The number of an int-or-percent as far as zero is concerned."""
     if isinstance(value, str):
-        return int(value[:-1]) if value[:-1].isdigit() else 0
+        return _percentage(value)
     return value if isinstance(value, int) else 0
 
 
