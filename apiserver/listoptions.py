@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from apiserver import errors, validation
 from apiserver.field import FieldError, forbidden, not_supported
+from apiserver.gointegers import parse_unsigned
 from apiserver.kinds.kind import Kind
 from apiserver.writeoptions import integer
 from miniplane.apimachinery.selectors import FieldSelector, LabelSelector
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 GENERIC_FIELDS = ("metadata.name", "metadata.namespace")
 MATCH = "resourceVersionMatch"
 WITH_CONTINUE = f"{MATCH} is forbidden when continue is provided"
+
+
+def revision(text: str) -> int:
+    """`resourceVersion` of a query. Raises ValueError in the real server's words."""
+    try:
+        return parse_unsigned(text)
+    except ValueError as error:
+        raise ValueError(f'resourceVersion: Invalid value: "{text}": {error}') from None
 
 
 @dataclass(slots=True)

@@ -23,20 +23,16 @@ class OnDemand(Plugin):
     def __init__(self, name: str, module: str, plural: str) -> None:
         self.name, self._module, self._resource = name, module, f"{plural}.{GROUP}"
         self.looks_at = (self._resource,)  # while there is none of them; see `_acting`
-        self._plugin: Plugin | None = None
-
-    @property
-    def idle(self) -> bool:  # type: ignore[override]
-        """Until the first object of the resource appears."""
-        return self._plugin is None
+        self._plugin = Plugin()
+        self.idle = True
 
     def follow(self, app: App, wake: Callable[[], None]) -> None:
-        """Wait for that."""
+        """Wait for the first object of the resource."""
 
         def appeared(_: object = None) -> None:
-            if self._plugin is None:
-                found = getattr(import_module(f"apiserver.dynamicadmission.{self._module}"), self.name)
-                self._plugin = found()
+            if self.idle:
+                self._plugin = getattr(import_module(f"apiserver.dynamicadmission.{self._module}"), self.name)()
+                self.idle = False
                 wake()
 
         app.store.listeners.setdefault(self._resource, []).append(appeared)
@@ -45,17 +41,14 @@ class OnDemand(Plugin):
 
     def _acting(self, request: Request, context: Context) -> Plugin:
         """The plugin on its way to a write: what is registered may look at anything."""
-        assert self._plugin is not None
         if request.server.store.count(self._resource):
             context.unique = True
         return self._plugin
 
     async def delete(self, request: Request, kind: Kind, old: Object, context: Context) -> None:
-        assert self._plugin is not None
         await self._plugin.delete(request, kind, old, context)
 
     async def call(self, request: Request, kind: Kind, obj: Object, context: Context) -> None:
-        assert self._plugin is not None
         await self._plugin.call(request, kind, obj, context)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from apiserver import errors, validation, writeoptions
+from apiserver import errors, writeoptions
 from apiserver.body import read_object
 from apiserver.encoding import decode
 from apiserver.handlers.commit import commit, key_of, submit
@@ -15,8 +15,9 @@ from apiserver.handlers.ownerreferences import keep_one_of_each
 from apiserver.handlers.precedents import Case, Precedent
 from apiserver.handlers.respond import object_response
 from apiserver.kinds.features import drop_disabled
-from apiserver.kinds.kind import NOT_BUILT_IN, Context, Kind, Object, Strategy
+from apiserver.kinds.kind import Context, Kind, Object, Strategy
 from apiserver.managers import track
+from apiserver.objectmeta import object_meta
 from apiserver.storage.types import Exists, Key, Record
 from apiserver.uids import new_uid
 from apiserver.writeoptions import WriteOptions
@@ -164,8 +165,7 @@ def finish_create(request: Request, strategy: Strategy, obj: Object, context: Co
         metadata["generation"] = 1
     drop_disabled(strategy.disabled_fields, obj, None)
     strategy.prepare_for_create(obj, context)
-    own = strategy.metadata_again != NOT_BUILT_IN
-    faults = validation.object_meta(metadata, kind.namespaced, strategy.validate_name, own=own)
+    faults = object_meta(metadata, kind.namespaced, strategy.validate_name, built_in=strategy.built_in)
     faults += strategy.validate(obj, context)
     if faults:
         raise errors.invalid(kind.stored_group, obj["kind"], metadata.get("name", ""), faults)

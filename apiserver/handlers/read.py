@@ -12,7 +12,6 @@ import orjson
 
 from apiserver import errors, gojson, listoptions
 from apiserver.encoding import object_as_version
-from apiserver.gointegers import parse_unsigned
 from apiserver.handlers.commit import key_of
 from apiserver.handlers.conversion import showable
 from apiserver.handlers.lists import Page, render
@@ -52,9 +51,9 @@ async def get(request: Request) -> Response:
     asked = request.info.param("resourceVersion")
     if asked:
         try:
-            version = parse_unsigned(asked)
+            version = listoptions.revision(asked)
         except ValueError as error:
-            raise errors.plain_internal(f'resourceVersion: Invalid value: "{asked}": {error}') from None
+            raise errors.plain_internal(str(error)) from None
         if version > store.revision:
             raise errors.too_large_resource_version(version, store.revision)
     record = find(request)
@@ -121,9 +120,9 @@ def _position(options: ListOptions, current: int) -> tuple[int, str]:
     if not version:
         return current, ""
     try:
-        asked = parse_unsigned(version)
+        asked = listoptions.revision(version)
     except ValueError as error:
-        raise errors.bad_request(f'resourceVersion: Invalid value: "{version}": {error}') from None
+        raise errors.bad_request(str(error)) from None
     if asked > current:
         raise errors.too_large_resource_version(asked, current)
     exact = options.match == "Exact" or (not options.match and options.limit > 0 and asked > 0)

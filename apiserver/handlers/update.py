@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from apiserver import errors, validation, writeoptions
+from apiserver import errors, writeoptions
 from apiserver.body import read_object
 from apiserver.encoding import object_as_version
 from apiserver.field import FieldError
@@ -26,6 +26,7 @@ from apiserver.handlers.respond import object_response
 from apiserver.kinds.features import drop_disabled
 from apiserver.kinds.kind import Context, Kind, Object, Strategy
 from apiserver.managers import track
+from apiserver.objectmeta import changed_meta
 from apiserver.storage.types import Record, Stale
 from apiserver.writeoptions import WriteOptions
 
@@ -215,7 +216,9 @@ def finish_update(request: Request, strategy: Strategy, new: Object, old: Object
     faults: list[FieldError] = []
     if not _same_but_managed(metadata, old["metadata"]):
         again = 0 if status_write else strategy.metadata_again
-        faults += validation.changed_meta(metadata, old["metadata"], kind.namespaced, strategy.validate_name, again)
+        faults += changed_meta(
+            metadata, old["metadata"], kind.namespaced, strategy.validate_name, again, built_in=strategy.built_in
+        )
     if status_write:
         faults += strategy.validate_status_update(new, old, context)
     else:

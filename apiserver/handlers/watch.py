@@ -17,7 +17,6 @@ from apiserver import errors, listoptions, table
 from apiserver.agenda import Appointment
 from apiserver.encoding import as_version, object_as_version
 from apiserver.feed import Sink, parts
-from apiserver.gointegers import parse_unsigned
 from apiserver.handlers import read
 from apiserver.handlers.conversion import converted_frames
 from apiserver.handlers.respond import include
@@ -124,9 +123,9 @@ def _since(options: ListOptions) -> int | None:
     """The revision to go on from; None where the client wants the present state first. Raises 500."""
     text = options.resource_version
     try:
-        asked = parse_unsigned(text) if text else 0
+        asked = listoptions.revision(text) if text else 0
     except ValueError as error:
-        raise errors.plain_internal(f'resourceVersion: Invalid value: "{text}": {error}') from None
+        raise errors.plain_internal(str(error)) from None
     return None if not asked or options.send_initial else asked
 
 

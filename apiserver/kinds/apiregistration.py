@@ -7,7 +7,7 @@ import base64
 from apiserver import validation as rules
 from apiserver.field import FieldError, invalid, required
 from apiserver.kinds.clientconfig import default_client_config
-from apiserver.kinds.kind import NOT_BUILT_IN, Column, Context, Kind, Object, Strategy
+from apiserver.kinds.kind import Column, Context, Kind, Object, Strategy
 from apiserver.kinds.strategies import STATUS_ONLY
 from apiserver.table import AGE
 
@@ -16,7 +16,7 @@ class APIServiceStrategy(Strategy):
     """APIService."""
 
     unconditional_update = False
-    metadata_again = NOT_BUILT_IN
+    built_in = False
 
     def default(self, obj: Object) -> None:
         default_client_config(obj.get("spec"))

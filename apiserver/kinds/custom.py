@@ -15,7 +15,6 @@ from apiserver.gointegers import bounded
 from apiserver.kinds.customversions import Versions
 from apiserver.kinds.kind import (
     ALL_VERBS,
-    NOT_BUILT_IN,
     STATUS,
     Column,
     Context,
@@ -25,10 +24,10 @@ from apiserver.kinds.kind import (
     Strategy,
     Subresource,
 )
+from apiserver.objectmeta import STANDARD_FINALIZERS
 from apiserver.schema.custom import CustomSchema
 from apiserver.schema.registry import Schemas
 from apiserver.table import age
-from apiserver.validation import STANDARD_FINALIZERS
 from apiserver.webhookclient import WebhookClient
 
 _STEP = re.compile(
@@ -79,7 +78,7 @@ class CustomStrategy(Strategy):
 
     unconditional_update = False
     has_generation = True
-    metadata_again = NOT_BUILT_IN
+    built_in = False
 
     def __init__(self, kind: str, schema: CustomSchema, has_status: bool, fields: tuple[str, ...]) -> None:
         self.kind, self.schema, self.has_status = kind, schema, has_status

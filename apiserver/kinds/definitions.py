@@ -9,7 +9,7 @@ from apiserver.field import FieldError, immutable, invalid, not_supported, quote
 from apiserver.kinds.clientconfig import conversion_faults, default_client_config
 from apiserver.kinds.definition_status import approval_faults, condition, set_condition
 from apiserver.kinds.definition_views import VIEWS, shared
-from apiserver.kinds.kind import NOT_BUILT_IN, STATUS, Context, Kind, Object, Strategy, Subresource
+from apiserver.kinds.kind import STATUS, Context, Kind, Object, Strategy, Subresource
 
 GROUP = "apiextensions.k8s.io"
 RESOURCE = f"customresourcedefinitions.{GROUP}"
@@ -23,7 +23,7 @@ class DefinitionStrategy(Strategy):
 
     has_generation = True
     unconditional_update = False
-    metadata_again = NOT_BUILT_IN
+    built_in = False
     marked_first = True
 
     def default(self, obj: Object) -> None:

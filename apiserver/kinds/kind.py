@@ -76,11 +76,6 @@ KEPT_METADATA = ("labels", "annotations", "finalizers", "ownerReferences")
 _OF_STATUS_WRITES = frozenset({"status", "metadata", "apiVersion", "kind"})
 
 
-NOT_BUILT_IN = -1
-"""`metadata_again` of custom kinds, and of the groups apiextensions and apiregistration: their finalizers may be any
-qualified names, also such without a domain."""
-
-
 class Strategy:
     """The rules of a kind. Called in this order (rest.BeforeCreate / BeforeUpdate of the real server):
 
@@ -112,8 +107,10 @@ class Strategy:
     """What of the metadata a status write leaves as it was, and does not own."""
     orphan_dependents_by_default = False
     metadata_again = 0
-    """How often the kind's own rules judge the metadata of an update that every kind's rules have judged already, or
-    NOT_BUILT_IN."""
+    """How often the kind's own rules judge the metadata of an update that every kind's rules have judged already."""
+    built_in = True
+    """Not so custom kinds, and the groups apiextensions and apiregistration: their finalizers may be any qualified
+    names, also such without a domain."""
     garbage_collected = True
     """Propagation policies apply (not to Events)."""
     announces_deletion = False

@@ -10,6 +10,7 @@ from apiserver.field import FieldError, invalid
 from apiserver.kinds.kind import STATUS, Column, Context, Kind, Object, Strategy, Subresource
 from apiserver.kinds.pods.checks import each
 from apiserver.kinds.workload_columns import at
+from apiserver.objectmeta import own_finalizer
 from apiserver.table import AGE
 
 NAME_LABEL = "kubernetes.io/metadata.name"
@@ -96,11 +97,7 @@ class FinalizeStrategy(NamespaceStrategy):
 
 
 def _finalizer(name: str, path: str) -> list[FieldError]:
-    found = each(path, name, rules.qualified_name(name))
-    if "/" not in name and name not in rules.STANDARD_FINALIZERS:
-        why = "name is neither a standard finalizer name nor is it fully qualified"
-        found.append(invalid(path, name, why))
-    return found
+    return each(path, name, rules.qualified_name(name)) + own_finalizer(name, path)
 
 
 def pod_security(obj: Object, before: Mapping[str, str]) -> list[FieldError]:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from apiserver.field import FieldError, invalid, required
+from apiserver.objectmeta import object_meta
 from apiserver.schema.decode import decode
 from apiserver.schema.scalars import DecodeError
 from apiserver.schema.types import Type
-from apiserver.validation import dns1035_label, object_meta, path_segment
+from apiserver.validation import dns1035_label, path_segment
 
 EMBEDDED = "x-kubernetes-embedded-resource"
 UNNAMED = "fakename"

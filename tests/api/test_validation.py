@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from apiserver import objectmeta
 from apiserver import validation as rules
-from apiserver.kinds.kind import NOT_BUILT_IN
 
 LABEL = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
@@ -139,7 +139,7 @@ def test_metadata_lists_faults_in_order() -> None:
         "finalizers": ["plain"],
         "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "a"}],
     }
-    fields = [fault.field for fault in rules.object_meta(meta, True, rules.dns1123_label)]
+    fields = [fault.field for fault in objectmeta.object_meta(meta, True, rules.dns1123_label)]
     assert fields == [
         "metadata.name",
         "metadata.namespace",
@@ -151,18 +151,21 @@ def test_metadata_lists_faults_in_order() -> None:
 
 
 def test_what_never_changes_is_told_twice() -> None:
-    found = rules.changed_meta({"name": "a", "uid": "2"}, {"name": "a", "uid": "1"}, False, rules.dns1123_subdomain, 0)
+    found = objectmeta.changed_meta(
+        {"name": "a", "uid": "2"}, {"name": "a", "uid": "1"}, False, rules.dns1123_subdomain, 0
+    )
     assert [str(fault) for fault in found] == ['metadata.uid: Invalid value: "2": field is immutable'] * 2
 
 
 def test_metadata_is_judged_for_every_kind_and_again_by_some() -> None:
-    def found(again: int) -> list[str]:
-        new = {"name": "a", "labels": {"-": "x"}, "finalizers": ["plain"]}
-        return [fault.field for fault in rules.changed_meta(new, {"name": "a"}, False, rules.dns1123_subdomain, again)]
+    def found(again: int, *, built_in: bool = True) -> list[str]:
+        new, rule = {"name": "a", "labels": {"-": "x"}, "finalizers": ["plain"]}, rules.dns1123_subdomain
+        faults = objectmeta.changed_meta(new, {"name": "a"}, False, rule, again, built_in=built_in)
+        return [fault.field for fault in faults]
 
     assert found(0) == ["metadata.labels", "metadata.labels", "metadata.labels", "metadata.finalizers[0]"]
     assert found(1) == [*found(0), "metadata.labels", "metadata.finalizers[0]"]
-    assert found(NOT_BUILT_IN) == ["metadata.labels"] * 3
+    assert found(0, built_in=False) == ["metadata.labels"] * 3
 
 
 def test_owners_are_judged_without_saying_which() -> None:
@@ -177,14 +180,14 @@ def test_owners_are_judged_without_saying_which() -> None:
         '{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"b","uid":"2","controller":true},'
         '{"apiVersion":"v1","kind":"Event","name":"c","uid":"3"},{"apiVersion":"a/b/c","kind":"X","name":"d","uid":"4"}]'
     )
-    assert [str(fault) for fault in rules.owner_references(owners, "p")] == [
+    assert [str(fault) for fault in objectmeta.owner_references(owners, "p")] == [
         f"p: Invalid value: {shown}: Only one reference can have Controller set to true. "
         'Found "true" in references for Pod/a and ReplicaSet/b',
         'p: Invalid value: {"apiVersion":"v1","kind":"Event","name":"c","uid":"3"}: '
         "/v1, Kind=Event is disallowed from being an owner",
         'p.apiVersion: Invalid value: "a/b/c": version must not be empty',
     ]
-    assert [str(fault) for fault in rules.owner_references([{"kind": "Event", "apiVersion": "v1"}], "p")] == [
+    assert [str(fault) for fault in objectmeta.owner_references([{"kind": "Event", "apiVersion": "v1"}], "p")] == [
         'p.name: Invalid value: "": must not be empty',
         'p.uid: Invalid value: "": must not be empty',
         'p: Invalid value: {"apiVersion":"v1","kind":"Event","name":"","uid":""}: '
